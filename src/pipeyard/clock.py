@@ -1,0 +1,33 @@
+"""The only door to time."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+
+
+def now() -> datetime:
+    """The present instant, aware, UTC."""
+    return datetime.now(timezone.utc)
+
+
+def monotonic_s() -> float:
+    """Seconds that never jump, for durations."""
+    return time.monotonic()
+
+
+def to_wire(instant: datetime | None) -> str | None:
+    """`2026-11-22T10:00:00.000Z`; None stays None."""
+    if instant is None:
+        return None
+    return instant.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_epoch_ms(milliseconds: int) -> datetime:
+    """The instant that many milliseconds after 1970, aware, UTC."""
+    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
+
+
+def to_epoch_ms(instant: datetime) -> int:
+    """Milliseconds since 1970."""
+    return round(instant.timestamp() * 1000)

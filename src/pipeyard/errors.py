@@ -1,0 +1,98 @@
+"""The one tree of errors. `api/errors.py` alone maps them to HTTP.
+
+PipeyardError
+ ├─ InvalidInputError        the caller sent something wrong: names the field, the problem and what is allowed
+ ├─ AuthenticationError      no token, or a wrong one
+ ├─ PermissionDeniedError    a right token that may not do this
+ ├─ NotFoundError            no such pipeline, deployment, execution...
+ ├─ ConflictError            the name is taken, or the state does not allow it now
+ ├─ TooLargeError            beyond a limit on sizes
+ ├─ QueueFullError           too many executions wait; come back later
+ ├─ ExecutionEndedError      the execution whose result was asked for did not succeed
+ ├─ BuildError               a pipeline cannot be built; the reason is for its author
+ ├─ PodError                 the runtime cannot start or reach a pod
+ └─ SettingsError            a setting has a value that it cannot have
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class PipeyardError(Exception):
+    """Base of every error that Pipeyard raises."""
+
+    def __init__(self, message: str, **additional_data: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.additional_data = additional_data
+
+    @property
+    def name(self) -> str:
+        """The `name` of the error body: the class without its suffix."""
+        return type(self).__name__.removesuffix("Error")
+
+
+class InvalidInputError(PipeyardError):
+    """The caller sent something wrong: `field` is where, `problem` is what, `allowed` is the way out."""
+
+    def __init__(self, field: str, problem: str, allowed: str | None = None) -> None:
+        message = f"{field}: {problem}" if allowed is None else f"{field}: {problem}; allowed: {allowed}"
+        super().__init__(message, field=field)
+        self.field = field
+
+
+class AuthenticationError(PipeyardError):
+    """No token, or a wrong one."""
+
+
+class PermissionDeniedError(PipeyardError):
+    """A right token that may not do this."""
+
+
+class NotFoundError(PipeyardError):
+    """What was named does not exist."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f'no {kind} named "{name}"', **{kind.replace(" ", "_") + "_name": name})
+
+
+class ConflictError(PipeyardError):
+    """The name is taken, or the present state does not allow what was asked."""
+
+
+class TooLargeError(PipeyardError):
+    """Beyond a limit on sizes."""
+
+
+class QueueFullError(PipeyardError):
+    """Too many executions wait. `retry_after_s` is when to come back."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.retry_after_s = retry_after_s
+
+
+class ExecutionEndedError(PipeyardError):
+    """The execution did not succeed. `user_fault` tells Failed (the pipeline's code) from Error (the platform)."""
+
+    def __init__(self, message: str, *, user_fault: bool, **additional_data: Any) -> None:
+        super().__init__(message, **additional_data)
+        self.user_fault = user_fault
+
+    @property
+    def name(self) -> str:
+        """`ExecutionFailed` or `ExecutionError`."""
+        return "ExecutionFailed" if self.user_fault else "ExecutionError"
+
+
+class BuildError(PipeyardError):
+    """A pipeline cannot be built. The message is for its author."""
+
+
+class PodError(PipeyardError):
+    """The runtime cannot start or reach a pod."""
+
+
+class SettingsError(PipeyardError):
+    """A setting has a value that it cannot have."""

@@ -1,0 +1,118 @@
+"""The frames between server and supervisor, and between supervisor and worker.
+
+A frame is 4 bytes header length, 4 bytes body length (both big-endian), a JSON header, a binary body. `type` names it.
+
+Server to supervisor
+    hello        protocol, acked           opens every connection; `acked`: the last event that the server has stored
+    environment  body: JSON {name: value}  variables for the executions that start from now on
+    file         execution_id, name, offset, last; body: a chunk of an input file, before its `execute`
+    execute      execution_id, files: [name]; timeout_s (or null); body: JSON {input: value} without the files
+    ack          n                         events up to n are stored and may be forgotten
+    cancel       execution_id              ends it if it has not ended
+    stop         grace_s                   takes no more executions; ends when those it has are done, or the grace passes
+
+Supervisor to server
+    welcome      protocol, pod_id, state ("starting" | "ready"), executions: [id] that it has, queued or running
+    and numbered events, `n` = 1, 2, 3..., each sent again after a reconnection until acknowledged:
+    ready                                  the user's module is imported (low latency), or the pod can take its execution (elastic)
+    started      execution_id, at
+    log          execution_id or null, stream ("stdout" | "stderr"), at; body: UTF-8 text, whole lines except at the end
+    file         execution_id, name, offset, last; body: a chunk of an output file, before its `finished`
+    finished     execution_id, at, outcome; failure (unless succeeded); body: JSON {output: value} without the files,
+                 files: [name]
+    exited       reason, message           the last event: the worker is gone; what was not started may run elsewhere
+
+Supervisor to worker: environment, execute (files already on disk: `files` is {name: path}), cancel.
+Worker to supervisor: ready, import_failed (failure), log, finished (`files` is {name: path of the copy to send}).
+
+`at` is milliseconds since 1970. `outcome` and `failure.kind` are the words of `Outcome` and `FailureKind` below.
+"""
+
+import json
+import struct
+from typing import Any, NamedTuple
+
+PROTOCOL_VERSION = 1
+FILE_CHUNK_BYTES = 256 * 1024
+# Beyond this a peer is broken or hostile: values are limited to megabytes, files travel in chunks.
+FRAME_MAX_BYTES = 256 * 1024 * 1024
+
+_LENGTHS = struct.Struct(">II")
+
+
+class Outcome:
+    """How an execution ended, as a pod sees it."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # the user's code
+    ERROR = "error"  # the platform
+
+
+class FailureKind:
+    """Why an execution or a pod failed: `failure` is {kind, message, remedy, traceback}, the last two may be null."""
+
+    RAISED = "raised"
+    IMPORT_FAILED = "import_failed"
+    INVALID_OUTPUT = "invalid_output"
+    TIMED_OUT = "timed_out"
+    OUT_OF_MEMORY = "out_of_memory"
+    SIGNALLED = "signalled"
+    EXITED = "exited"
+    CANCELLED = "cancelled"
+    STOPPED = "stopped"
+    LOST = "lost"
+    PLATFORM = "platform"
+
+
+class Frame(NamedTuple):
+    """One decoded frame."""
+
+    header: dict[str, Any]
+    body: bytes
+
+    @property
+    def type(self) -> str:
+        """The frame's name."""
+        kind = self.header.get("type")
+        return kind if isinstance(kind, str) else ""
+
+
+class ProtocolError(Exception):
+    """The peer does not speak this protocol."""
+
+
+def encode(header: dict[str, Any], body: bytes = b"") -> bytes:
+    """The bytes of one frame."""
+    head = json.dumps(header, separators=(",", ":")).encode()
+    return b"".join((_LENGTHS.pack(len(head), len(body)), head, body))
+
+
+class Decoder:
+    """Cuts a stream of bytes into frames."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """The frames completed by `data`. Raises ProtocolError on a frame that cannot be ours."""
+        self._buffer += data
+        frames = []
+        start = 0
+        while len(self._buffer) - start >= _LENGTHS.size:
+            head_length, body_length = _LENGTHS.unpack_from(self._buffer, start)
+            if head_length + body_length > FRAME_MAX_BYTES:
+                raise ProtocolError(f"a frame of {head_length + body_length} bytes")
+            body_start = start + _LENGTHS.size + head_length
+            end = body_start + body_length
+            if len(self._buffer) < end:
+                break
+            try:
+                header = json.loads(self._buffer[start + _LENGTHS.size : body_start])
+            except ValueError as error:
+                raise ProtocolError("a header that is not JSON") from error
+            if not isinstance(header, dict):
+                raise ProtocolError("a header that is not an object")
+            frames.append(Frame(header, bytes(self._buffer[body_start:end])))
+            start = end
+        del self._buffer[:start]
+        return frames
