@@ -1,15 +1,208 @@
-"""The map of the house: what the engine and the services need of the outside world."""
+"""The map of the house: what the engine and the services need of the outside world.
+
+Each port has one suite of tests that runs over every implementation: tests/contracts/.
+"""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
+from pipeyard.domain.deployments import Deployment, DeploymentStatus
+from pipeyard.domain.executions import (
+    Execution,
+    ExecutionStatus,
+    ExecutionSummary,
+    NewExecution,
+    Outcome,
+    PendingExecution,
+)
+from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
+from pipeyard.domain.pipelines import Pipeline, PipelineDeclaration, PipelineStatus
 from pipeyard.domain.pods import IsolationLevel, PodRef, PodSpec, PodState
+from pipeyard.domain.users import Environment, User
+
+
+class UserStore(Protocol):
+    """Users, environments and their variables."""
+
+    async def add_user(self, user: User, sdk_token_hash: str, created_at: datetime) -> None: ...
+    async def get_user(self, user_id: str) -> User | None: ...
+    async def find_user_by_token(self, sdk_token_hash: str) -> User | None: ...
+    async def count_users(self) -> int: ...
+
+    async def add_environment(self, environment: Environment) -> None: ...
+    async def get_environment(self, name: str) -> Environment | None: ...
+    async def list_environments(self) -> Sequence[Environment]: ...
+
+    async def set_variables(self, environment_id: str, variables: Mapping[str, str]) -> None: ...
+    async def list_variables(self, environment_id: str) -> dict[str, str]: ...
+    async def delete_variable(self, environment_id: str, name: str) -> str | None: ...
+
+
+class PipelineStore(Protocol):
+    """Pipelines. Deleting one deletes its deployments and all executions of both."""
+
+    async def add_pipeline(self, pipeline: Pipeline) -> None:
+        """Raises ConflictError when the name is taken in its environment."""
+        ...
+
+    async def get_pipeline(self, environment_id: str, name: str) -> Pipeline | None: ...
+    async def get_pipeline_by_id(self, pipeline_id: str) -> Pipeline | None: ...
+    async def list_pipelines(self, environment_id: str) -> Sequence[Pipeline]: ...
+    async def list_unbuilt_pipelines(self) -> Sequence[Pipeline]: ...
+    async def list_images(self) -> set[str]:
+        """The images that a pipeline still uses."""
+        ...
+
+    async def finish_build(self, pipeline_id: str, status: PipelineStatus, image: str | None) -> bool:
+        """End CREATION_PENDING. False when it had ended, or the pipeline is gone."""
+        ...
+
+    async def delete_pipeline(self, pipeline_id: str) -> Sequence[str]:
+        """The ids of the executions that went with it, whose files and logs are now nobody's."""
+        ...
+
+
+class DeploymentStore(Protocol):
+    """Deployments. Deleting one deletes its executions."""
+
+    async def add_deployment(self, deployment: Deployment) -> None:
+        """Raises ConflictError when the name or the endpoint path is taken in its environment, or the pipeline is gone."""
+        ...
+
+    async def get_deployment(self, environment_id: str, name: str) -> Deployment | None: ...
+    async def get_deployment_by_id(self, deployment_id: str) -> Deployment | None: ...
+    async def find_deployment_by_path(self, environment_id: str, endpoint_url_path: str) -> Deployment | None: ...
+    async def list_deployments(
+        self, environment_id: str | None, pipeline_id: str | None = None
+    ) -> Sequence[Deployment]: ...
+
+    async def set_deployment_status(self, deployment_id: str, status: DeploymentStatus) -> bool: ...
+    async def update_deployment(self, deployment: Deployment) -> bool:
+        """Write the parts a user can change: is_enabled, status, mappings, token, updated_*. False when it is gone."""
+        ...
+
+    async def delete_deployment(self, deployment_id: str) -> Sequence[str]:
+        """As `delete_pipeline`."""
+        ...
+
+
+class ExecutionStore(Protocol):
+    """Executions. The truth about them: an id that a caller has seen is committed, a final state never changes.
+
+    The writes take effect in the order of the calls, whether or not the caller has awaited: they are queued by the call.
+    Each returns once it is durable. `server_id` is the lease: a write for a row that another server holds changes nothing.
+    """
+
+    def add_execution(self, execution: NewExecution, server_id: str) -> Awaitable[None]:
+        """Store it as Pending. Raises ConflictError when the id is taken or its pipeline or deployment is gone."""
+        ...
+
+    def start_execution(self, execution_id: str, server_id: str, started_at: datetime) -> Awaitable[bool]:
+        """Pending to Running. False when it was not Pending or not ours."""
+        ...
+
+    def finish_execution(self, execution_id: str, server_id: str, outcome: Outcome) -> Awaitable[bool]:
+        """Open to final. False when it was final already, is not ours, or is gone: drop the result then."""
+        ...
+
+    async def adopt_executions(self, server_id: str) -> int:
+        """Take over every open execution of servers that are gone. How many."""
+        ...
+
+    async def get_execution(self, execution_id: str) -> Execution | None: ...
+    async def get_status(self, execution_id: str) -> ExecutionStatus | None: ...
+    async def get_input_values(self, execution_id: str) -> str | None: ...
+    async def get_output_values(self, execution_id: str) -> str | None: ...
+    async def list_executions(self, pipeline_id: str) -> Sequence[ExecutionSummary]:
+        """Newest first, those of its deployments included."""
+        ...
+
+    async def latest_execution(
+        self, *, pipeline_id: str | None = None, deployment_id: str | None = None
+    ) -> str | None: ...
+    async def list_open_executions(self) -> Sequence[PendingExecution]:
+        """Every Pending or Running one, oldest first, without its values (an empty text)."""
+        ...
+
+    async def get_pending(self, execution_id: str) -> PendingExecution | None:
+        """One with its input values, for a pod; None when it is gone."""
+        ...
+
+    async def delete_execution(self, execution_id: str) -> bool:
+        """False when it does not exist or is still open."""
+        ...
+
+
+class Store(UserStore, PipelineStore, DeploymentStore, ExecutionStore, Protocol):
+    """The database. Everything that must not be lost is here."""
+
+    async def add_server(self, server_id: str, started_at: datetime) -> None: ...
+    async def close(self) -> None: ...
+
+
+class LogStore(Protocol):
+    """Log lines of builds, pods and executions."""
+
+    def append(self, batch: LogBatch) -> Awaitable[None]:
+        """Store durably, in the order of the calls. A batch with a pod event that was stored before changes nothing."""
+        ...
+
+    async def read(self, subject: Subject, subject_id: str, span: LogRange) -> Sequence[LogLine]: ...
+    async def delete(self, subject: Subject, subject_ids: Iterable[str]) -> None: ...
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What an image is built from. `variables` may appear in requirements as ${NAME}; their values never reach the log."""
+
+    declaration: PipelineDeclaration
+    code: Path
+    variables: Mapping[str, str]
+
+
+class ImageBuilder(Protocol):
+    """Turns a pipeline's needs into an image. Equal needs share one image."""
+
+    async def languages(self) -> Sequence[str]:
+        """What `container_config.language` may be here, e.g. "python:3.11-slim"."""
+        ...
+
+    async def build(self, request: BuildRequest, log: Callable[[str], None]) -> str:
+        """The image's name. `log` gets each line as it comes. Raises BuildError with the reason for the author."""
+        ...
+
+    def path(self, image: str) -> Path:
+        """Where the image is, for `PodSpec.image`."""
+        ...
+
+    async def remove_unused(self, used: set[str]) -> None: ...
+
+
+class DataStore(Protocol):
+    """Objects by path: files of executions, and the users' own."""
+
+    async def write(self, path: str, chunks: AsyncIterator[bytes]) -> int:
+        """Store an object whole or not at all, durably. Its size in bytes."""
+        ...
+
+    async def size(self, path: str) -> int | None: ...
+    def read(self, path: str) -> AsyncIterator[bytes]:
+        """The object in chunks. Raises NotFoundError."""
+        ...
+
+    async def delete(self, path: str) -> bool: ...
+    async def delete_folder(self, prefix: str) -> None: ...
 
 
 class Runtime(Protocol):
-    """Starts, inspects, lists and stops pods. One suite tests every implementation: tests/contracts/test_runtime.py."""
+    """Starts, inspects, lists and stops pods."""
 
     @property
     def isolation(self) -> IsolationLevel:
@@ -21,7 +214,7 @@ class Runtime(Protocol):
         ...
 
     async def connect(self, ref: PodRef) -> socket.socket:
-        """A new stream to the pod's supervisor, to speak `pod.protocol` on. Waits while it is starting. Raises PodError."""
+        """A new stream to the pod's supervisor, for `pod.protocol`. Waits while it is starting. Raises PodError."""
         ...
 
     async def inspect(self, ref: PodRef) -> PodState:
@@ -32,7 +225,7 @@ class Runtime(Protocol):
         """Return once no process of the pod is left. An event, not a poll, wherever the machine allows it."""
         ...
 
-    async def list(self) -> list[PodRef]:
+    async def list(self) -> Sequence[PodRef]:
         """Every pod of this installation that still has a process or a folder."""
         ...
 

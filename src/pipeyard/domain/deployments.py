@@ -2,18 +2,178 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
+from typing import Any
+
+from pipeyard.domain.mappings import InputMapping, OutputMapping
+from pipeyard.domain.modes import Mode, Rule
+from pipeyard.domain.names import check_endpoint_token, check_endpoint_url_path, check_name, check_text
+from pipeyard.errors import InvalidInputError
+
+DEFAULT_PARALLEL_EXECUTIONS = 6
+PARALLEL_EXECUTIONS_LIMIT = 1000
+EXECUTION_TIMEOUT_LIMIT_S = 30 * 24 * 3600
 
 
-class Rule(str, Enum):
-    """What triggers a deployment's executions."""
+class DeploymentStatus(str, Enum):
+    """CREATION_PENDING -> UP | CREATION_FAILED; UP <-> DOWN_RETRYING; any <-> DISABLED."""
 
-    ENDPOINT = "endpoint"
-    PERIODIC = "periodic"
+    CREATION_PENDING = "creation_pending"
+    UP = "up"
+    CREATION_FAILED = "creation_failed"
+    DOWN_RETRYING = "down_retrying"
+    STANDBY = "standby"
+    DISABLED = "disabled"
 
 
-class Mode(str, Enum):
-    """How a deployment's executions get their pod."""
+SETTLED = frozenset(
+    {DeploymentStatus.UP, DeploymentStatus.CREATION_FAILED, DeploymentStatus.DISABLED, DeploymentStatus.STANDBY}
+)
 
-    ELASTIC = "elastic"
-    LOW_LATENCY = "low_latency"
+
+@dataclass(frozen=True)
+class Resources:
+    """How a deployment's pod is sized and shared: the part of a request that only low latency may set."""
+
+    enable_parallel_executions: bool = False
+    max_parallel_executions_per_pod: int = DEFAULT_PARALLEL_EXECUTIONS
+    ram_request: str | None = None
+    gpu_request: int | None = None
+
+    @property
+    def ram_request_bytes(self) -> int | None:
+        """The memory request in bytes."""
+        return None if self.ram_request is None else parse_ram("ram_request", self.ram_request)
+
+
+@dataclass(frozen=True)
+class DeploymentRequest:
+    """What a user asks for, its own fields checked; mappings are checked against the pipeline."""
+
+    name: str
+    pipeline_name: str
+    rule: Rule
+    mode: Mode
+    description: str | None
+    resources: Resources
+    execution_timeout_s: int | None
+    endpoint_url_path: str | None
+    endpoint_token: str | None
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployment as it is stored. The endpoint token is in clear here and encrypted in the store."""
+
+    id: str
+    environment_id: str
+    name: str
+    pipeline_id: str
+    pipeline_name: str
+    rule: Rule
+    mode: Mode
+    description: str | None
+    inputs_mapping: tuple[InputMapping, ...]
+    outputs_mapping: tuple[OutputMapping, ...]
+    resources: Resources
+    execution_timeout_s: int | None
+    endpoint_url_path: str | None
+    endpoint_token: str | None
+    is_enabled: bool
+    status: DeploymentStatus
+    created_at: datetime
+    created_by: str
+    updated_at: datetime
+    updated_by: str
+
+
+def read_request(fields: Mapping[str, Any], rule: Rule) -> DeploymentRequest:
+    """Check the fields of a creation (wire.md 3.3). Raises InvalidInputError naming the field."""
+    name = check_name("name", fields.get("name"))
+    pipeline_name = check_name("pipeline_name", fields.get("pipeline_name"))
+    mode = _mode(fields.get("mode"))
+    for key, reason in (
+        ("schedule", "an endpoint deployment is triggered by calls, it has no schedule"),
+        (
+            "timeout_s",
+            "is how long the client waits, it is never sent; for a limit per execution use execution_timeout_s",
+        ),
+    ):
+        if rule is Rule.ENDPOINT and fields.get(key) is not None:
+            raise InvalidInputError(key, reason)
+    path, token = fields.get("endpoint_url_path"), fields.get("endpoint_token")
+    description = fields.get("description")
+    return DeploymentRequest(
+        name=name,
+        pipeline_name=pipeline_name,
+        rule=rule,
+        mode=mode,
+        description=None if description is None else check_text("description", description),
+        resources=_resources(fields, mode),
+        execution_timeout_s=_whole_number(fields, "execution_timeout_s", EXECUTION_TIMEOUT_LIMIT_S),
+        endpoint_url_path=check_endpoint_url_path("endpoint_url_path", name if path is None else path),
+        endpoint_token=None if token is None else check_endpoint_token("endpoint_token", token),
+    )
+
+
+def _mode(value: object) -> Mode:
+    try:
+        return Mode.ELASTIC if value is None else Mode(value)
+    except ValueError:
+        raise InvalidInputError("mode", f"{value!r} is not a mode", "elastic, low_latency") from None
+
+
+def _resources(fields: Mapping[str, Any], mode: Mode) -> Resources:
+    parallel = fields.get("enable_parallel_executions")
+    if parallel is not None and not isinstance(parallel, bool):
+        raise InvalidInputError("enable_parallel_executions", f"must be true or false, got {parallel!r}")
+    at_once = _whole_number(fields, "max_parallel_executions_per_pod", PARALLEL_EXECUTIONS_LIMIT)
+    gpus = _whole_number(fields, "gpu_request", 1024, least=0)
+    ram = fields.get("ram_request")
+    if mode is Mode.ELASTIC:
+        _refuse_for_elastic(parallel, at_once, ram, gpus)
+    if at_once is not None and not parallel:
+        raise InvalidInputError(
+            "max_parallel_executions_per_pod", "only applies if enable_parallel_executions is true", "leave it out"
+        )
+    if ram is not None:
+        parse_ram("ram_request", ram)
+    return Resources(bool(parallel), at_once or DEFAULT_PARALLEL_EXECUTIONS, ram, gpus)
+
+
+def _refuse_for_elastic(parallel: bool | None, at_once: int | None, ram: object, gpus: int | None) -> None:
+    alone = "in elastic mode each execution runs in a new pod of its own"
+    # enable_parallel_executions=false is sent by the public client for every mode.
+    if parallel:
+        raise InvalidInputError("enable_parallel_executions", alone, 'mode "low_latency", or leave it out')
+    if at_once is not None:
+        raise InvalidInputError("max_parallel_executions_per_pod", alone, 'mode "low_latency", or leave it out')
+    for key, value in (("ram_request", ram), ("gpu_request", gpus)):
+        if value is not None:
+            raise InvalidInputError(key, 'is only available for mode "low_latency"', "leave it out, or low_latency")
+
+
+def _whole_number(fields: Mapping[str, Any], key: str, most: int, least: int = 1) -> int | None:
+    value = fields.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise InvalidInputError(key, f"{value!r} is not usable", f"a whole number from {least} to {most}")
+    return value
+
+
+_RAM = re.compile(r"([1-9]\d{0,14})(KiB|MiB|GiB)")
+_UNITS = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+RAM_RULE = 'a whole number followed by KiB, MiB or GiB, for example "512MiB" or "1GiB"'
+
+
+def parse_ram(field: str, value: object) -> int:
+    """Bytes of "512MiB" or "1GiB" (product page, ram_request). Raises InvalidInputError."""
+    match = _RAM.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise InvalidInputError(field, f"{value!r} is not an amount of memory", RAM_RULE)
+    return int(match[1]) * _UNITS[match[2]]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from pipeyard.domain.deployments import Mode
+from pipeyard.domain.modes import Mode
 
 
 class IsolationLevel(str, Enum):

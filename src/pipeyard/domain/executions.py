@@ -1,0 +1,122 @@
+"""Executions: one run of a pipeline with its inputs fixed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from pipeyard.domain.mappings import InputMapping, OutputMapping
+
+
+class ExecutionStatus(str, Enum):
+    """PENDING -> RUNNING -> SUCCEEDED | FAILED | ERROR. A pending one may end without running (ERROR, SKIPPED)."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"  # the fault of the user's code
+    ERROR = "Error"  # the fault of the platform
+    SKIPPED = "Skipped"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it never changes again."""
+        return self not in OPEN
+
+
+OPEN = frozenset({ExecutionStatus.PENDING, ExecutionStatus.RUNNING})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an execution did not succeed. `kind` is a word of `pod.protocol.FailureKind`."""
+
+    kind: str
+    message: str
+    remedy: str | None = None
+    traceback: str | None = None
+
+
+@dataclass(frozen=True)
+class Execution:
+    """An execution without its values, which can be large: see `Store.get_input_values`."""
+
+    id: str
+    environment_id: str
+    pipeline_id: str
+    pipeline_name: str
+    deployment_id: str | None  # None: a run
+    deployment_name: str | None
+    inputs_mapping: tuple[InputMapping, ...]
+    outputs_mapping: tuple[OutputMapping, ...]
+    status: ExecutionStatus
+    created_at: datetime
+    created_by: str
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class ExecutionSummary:
+    """A row of a list of executions."""
+
+    id: str
+    status: ExecutionStatus
+    created_at: datetime
+    created_by: str
+    ended_at: datetime | None
+    pipeline_name: str
+    deployment_name: str | None
+
+
+@dataclass(frozen=True)
+class NewExecution:
+    """What is stored when an execution is accepted. Mappings are already JSON: a deployment's are encoded once."""
+
+    id: str
+    environment_id: str
+    pipeline_id: str
+    deployment_id: str | None
+    mappings_json: str  # see domain.records
+    input_values_json: str  # {pipeline input: value}; files are in the data store, variables are read at the start
+    created_at: datetime
+    created_by: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an execution ended. `output_values_json`: {pipeline output: value}, files left out."""
+
+    status: ExecutionStatus
+    ended_at: datetime
+    output_values_json: str | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class PendingExecution:
+    """What a pod needs of an execution, read back from the store."""
+
+    id: str
+    pipeline_id: str
+    deployment_id: str | None
+    mappings_json: str
+    input_values_json: str
+    status: ExecutionStatus
+
+
+def input_path(execution_id: str, input_name: str) -> str:
+    """Where a file input of an execution is kept in the platform's part of the data store."""
+    return f"executions/{execution_id}/inputs/{input_name}"
+
+
+def output_path(execution_id: str, output_name: str) -> str:
+    """Where a file output of an execution is kept."""
+    return f"executions/{execution_id}/outputs/{output_name}"
+
+
+def values_prefix(execution_id: str) -> str:
+    """The folder of all files of an execution."""
+    return f"executions/{execution_id}/"

@@ -1,0 +1,44 @@
+"""Log lines: what was printed, when, and what it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+
+class Subject(str, Enum):
+    """What a log line belongs to."""
+
+    PIPELINE = "pipeline"  # its build
+    DEPLOYMENT = "deployment"  # its pods, outside of executions
+    EXECUTION = "execution"
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line. `stream` is "stdout" or "stderr"."""
+
+    at: datetime
+    message: str
+    stream: str = "stdout"
+    pod_id: str | None = None
+
+
+@dataclass(frozen=True)
+class LogBatch:
+    """Lines of one subject, in order. `pod_event` (pod id, event number) makes a batch that is sent twice stored once."""
+
+    subject: Subject
+    subject_id: str
+    lines: tuple[LogLine, ...]
+    pod_event: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class LogRange:
+    """`from_at <= at < to_at`, the first `limit`, ascending. None: unbounded."""
+
+    from_at: datetime | None = None
+    to_at: datetime | None = None
+    limit: int | None = None

@@ -1,0 +1,58 @@
+"""What users may call things. Names are never changed by us: they travel unescaped in URLs, so the rule is narrow."""
+
+from __future__ import annotations
+
+import re
+
+from pipeyard.errors import InvalidInputError
+
+NAME_RULE = "1 to 100 characters out of A-Z a-z 0-9 _ . -, the first a letter or a digit"
+VARIABLE_RULE = "letters, digits and _, the first not a digit, and not starting with CRAFT_AI_"
+TOKEN_RULE = "8 to 200 characters out of A-Z a-z 0-9 . _ ~ -"  # noqa: S105
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+_TOKEN = re.compile(r"[A-Za-z0-9._~-]{8,200}")
+# `/endpoints/v1/...` is the versioned form of results.
+_RESERVED_PATHS = frozenset({"v1"})
+
+
+def check_text(field: str, value: object) -> str:
+    """The value, if it is text. Raises InvalidInputError."""
+    if not isinstance(value, str):
+        raise InvalidInputError(field, f"must be text, got {type(value).__name__}")
+    return value
+
+
+def check_name(field: str, value: object) -> str:
+    """The value, if it is a name (house rule). Raises InvalidInputError."""
+    if value is None or value == "":
+        raise InvalidInputError(field, "is missing", NAME_RULE)
+    text = check_text(field, value)
+    if not _NAME.fullmatch(text):
+        raise InvalidInputError(field, f'"{text[:120]}" is not a name', NAME_RULE)
+    return text
+
+
+def check_variable_name(field: str, value: object) -> str:
+    """The value, if it can name an environment variable of the user. Raises InvalidInputError."""
+    text = check_text(field, value)
+    if not _VARIABLE.fullmatch(text) or text.startswith("CRAFT_AI_"):
+        raise InvalidInputError(field, f'"{text[:120]}" is not a variable name', VARIABLE_RULE)
+    return text
+
+
+def check_endpoint_url_path(field: str, value: object) -> str:
+    """The value, if it can be the last part of an endpoint's URL. Raises InvalidInputError."""
+    text = check_name(field, value)
+    if text in _RESERVED_PATHS:
+        raise InvalidInputError(field, f'"{text}" is reserved for the versioned form of results', "any other name")
+    return text
+
+
+def check_endpoint_token(field: str, value: object) -> str:
+    """The value, if it survives a URL unescaped (wire.md 3.9) and is not trivially short. Raises InvalidInputError."""
+    text = check_text(field, value)
+    if not _TOKEN.fullmatch(text):
+        raise InvalidInputError(field, "is not usable as a token", TOKEN_RULE)
+    return text
