@@ -11,6 +11,7 @@ PipeyardError
  ├─ ExecutionEndedError      the execution whose result was asked for did not succeed
  ├─ BuildError               a pipeline cannot be built; the reason is for its author
  ├─ PodError                 the runtime cannot start or reach a pod
+ ├─ StoreError               the database cannot be opened, read or written
  └─ SettingsError            a setting has a value that it cannot have
 """
 
@@ -92,6 +93,10 @@ class BuildError(PipeyardError):
 
 class PodError(PipeyardError):
     """The runtime cannot start or reach a pod."""
+
+
+class StoreError(PipeyardError):
+    """The database cannot be opened, read or written. The message says what to do."""
 
 
 class SettingsError(PipeyardError):

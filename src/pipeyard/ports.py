@@ -72,7 +72,7 @@ class DeploymentStore(Protocol):
     """Deployments. Deleting one deletes its executions."""
 
     async def add_deployment(self, deployment: Deployment) -> None:
-        """Raises ConflictError when the name or the endpoint path is taken in its environment, or the pipeline is gone."""
+        """Raises ConflictError: name or endpoint path taken in its environment, or the pipeline is gone."""
         ...
 
     async def get_deployment(self, environment_id: str, name: str) -> Deployment | None: ...
@@ -95,8 +95,8 @@ class DeploymentStore(Protocol):
 class ExecutionStore(Protocol):
     """Executions. The truth about them: an id that a caller has seen is committed, a final state never changes.
 
-    The writes take effect in the order of the calls, whether or not the caller has awaited: they are queued by the call.
-    Each returns once it is durable. `server_id` is the lease: a write for a row that another server holds changes nothing.
+    The writes that are not `async def` take effect in the order of the calls, awaited or not: the call queues them.
+    Each returns once it is durable. `server_id` is the lease: a write for a row of another server changes nothing.
     """
 
     def add_execution(self, execution: NewExecution, server_id: str) -> Awaitable[None]:
@@ -160,7 +160,7 @@ class LogStore(Protocol):
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """What an image is built from. `variables` may appear in requirements as ${NAME}; their values never reach the log."""
+    """What an image is built from. `variables`: for ${NAME} in requirements; their values never reach the log."""
 
     declaration: PipelineDeclaration
     code: Path
@@ -188,8 +188,8 @@ class ImageBuilder(Protocol):
 class DataStore(Protocol):
     """Objects by path: files of executions, and the users' own."""
 
-    async def write(self, path: str, chunks: AsyncIterator[bytes]) -> int:
-        """Store an object whole or not at all, durably. Its size in bytes."""
+    async def take(self, path: str, file: Path) -> int:
+        """Store a local file as an object, whole or not at all, durably; the file is gone then. Its size in bytes."""
         ...
 
     async def size(self, path: str) -> int | None: ...
@@ -231,4 +231,31 @@ class Runtime(Protocol):
 
     async def stop(self, ref: PodRef, grace_s: float) -> None:
         """End the pod, politely for `grace_s`, then not, and remove what it leaves. Idempotent."""
+        ...
+
+
+class Engine(Protocol):
+    """What the services ask of the engine. Each call comes after the commit of what it is about."""
+
+    def admit(self, deployment_id: str | None) -> None:
+        """Keep a place in the queue of a deployment (None: the runs). Raises QueueFullError, ConflictError (not up)."""
+        ...
+
+    def withdraw(self, deployment_id: str | None) -> None:
+        """Give back a place that `admit` kept."""
+        ...
+
+    def dispatch(self, execution: PendingExecution) -> None: ...
+    def build(self, pipeline: Pipeline) -> None: ...
+    def start_deployment(self, deployment: Deployment) -> None: ...
+    def list_pods(self, deployment_id: str) -> Sequence[tuple[str, str]]:
+        """Id and status ("starting" | "up" | "stopping") of the pods that a low latency deployment has now."""
+        ...
+
+    async def stop_deployment(self, deployment_id: str, *, drain: bool) -> None:
+        """End its pods: after its open executions (`drain`), or at once."""
+        ...
+
+    async def stop_runs(self, pipeline_id: str) -> None:
+        """End the pods of a pipeline's runs at once."""
         ...

@@ -1,0 +1,1 @@
+"""The HTTP interface: converts, delegates to the services, converts back."""

@@ -100,6 +100,7 @@ class PendingExecution:
     """What a pod needs of an execution, read back from the store."""
 
     id: str
+    environment_id: str
     pipeline_id: str
     deployment_id: str | None
     mappings_json: str

@@ -27,7 +27,7 @@ class LogLine:
 
 @dataclass(frozen=True)
 class LogBatch:
-    """Lines of one subject, in order. `pod_event` (pod id, event number) makes a batch that is sent twice stored once."""
+    """Lines of one subject, in order. With `pod_event` (pod id, event number), a batch sent twice is stored once."""
 
     subject: Subject
     subject_id: str

@@ -1,0 +1,1 @@
+"""What makes executions happen: dispatch, pods, builds, adoption after a restart."""

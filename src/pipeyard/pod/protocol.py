@@ -4,33 +4,42 @@ A frame is 4 bytes header length, 4 bytes body length (both big-endian), a JSON 
 
 Server to supervisor
     hello        protocol, acked           opens every connection; `acked`: the last event that the server has stored
-    environment  body: JSON {name: value}  variables for the executions that start from now on
+    environment  body: JSON {name: value}  all variables of the executions that start from now on; those with the
+                                           platform's prefix (CRAFT_AI_) stay when a later frame lacks them
     file         execution_id, name, offset, last; body: a chunk of an input file, before its `execute`
     execute      execution_id, files: [name]; timeout_s (or null); body: JSON {input: value} without the files
     ack          n                         events up to n are stored and may be forgotten
-    cancel       execution_id              ends it if it has not ended
-    stop         grace_s                   takes no more executions; ends when those it has are done, or the grace passes
+    cancel       execution_id              ends it if it has not ended; a `def` in a low latency pod cannot be
+    stop         grace_s                   takes no more executions; ends when none runs, or the grace passes
 
 Supervisor to server
     welcome      protocol, pod_id, state ("starting" | "ready"), executions: [id] that it has, queued or running
     and numbered events, `n` = 1, 2, 3..., each sent again after a reconnection until acknowledged:
-    ready                                  the user's module is imported (low latency), or the pod can take its execution (elastic)
+    ready                                  the user's module is imported (low latency), or at once (elastic)
     started      execution_id, at
     log          execution_id or null, stream ("stdout" | "stderr"), at; body: UTF-8 text, whole lines except at the end
     file         execution_id, name, offset, last; body: a chunk of an output file, before its `finished`
     finished     execution_id, at, outcome; failure (unless succeeded); body: JSON {output: value} without the files,
                  files: [name]
-    exited       reason, message           the last event: the worker is gone; what was not started may run elsewhere
+    exited       reason, message           the last event: the worker is gone; what was not started may run elsewhere.
+                                           An elastic pod that has finished its execution ends without it, once all is acked
 
-Supervisor to worker: environment, execute (files already on disk: `files` is {name: path}), cancel.
-Worker to supervisor: ready, import_failed (failure), log, finished (`files` is {name: path of the copy to send}).
+Supervisor to worker: configure (the first), environment, execute (`files` is {name: path}), cancel.
+Worker to supervisor: up (the first), ready, import_failed (failure), log, awaiting (execution_id: a coroutine, the worker
+ends it at its timeout), finished (`files` is {name: file name in the outbox}).
 
 `at` is milliseconds since 1970. `outcome` and `failure.kind` are the words of `Outcome` and `FailureKind` below.
+On the connection that it starts the pod with, the runtime sends `launch` before all else (body: see pod/launch.py).
 """
+
+from __future__ import annotations
 
 import json
 import struct
-from typing import Any, NamedTuple
+
+TYPE_CHECKING = False  # `typing` costs 2 ms in each process of a pod
+if TYPE_CHECKING:
+    from typing import Any
 
 PROTOCOL_VERSION = 1
 FILE_CHUNK_BYTES = 256 * 1024
@@ -53,6 +62,7 @@ class FailureKind:
 
     RAISED = "raised"
     IMPORT_FAILED = "import_failed"
+    INVALID_INPUT = "invalid_input"
     INVALID_OUTPUT = "invalid_output"
     TIMED_OUT = "timed_out"
     OUT_OF_MEMORY = "out_of_memory"
@@ -64,11 +74,14 @@ class FailureKind:
     PLATFORM = "platform"
 
 
-class Frame(NamedTuple):
+class Frame:
     """One decoded frame."""
 
-    header: dict[str, Any]
-    body: bytes
+    __slots__ = ("body", "header")
+
+    def __init__(self, header: dict[str, Any], body: bytes) -> None:
+        self.header = header
+        self.body = body
 
     @property
     def type(self) -> str:

@@ -1,0 +1,1 @@
+"""Adapters of the runtime: what starts, inspects, lists and stops pods."""

@@ -1,0 +1,1 @@
+"""The client: HTTP only, light enough for a notebook."""

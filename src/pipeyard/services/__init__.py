@@ -1,0 +1,1 @@
+"""What a user can ask, one module per noun. No transport, no adapter by name."""

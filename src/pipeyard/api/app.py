@@ -1,0 +1,35 @@
+"""The application: routes, error bodies and layers put together."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+import pipeyard
+from pipeyard.api import control, deployments, environment, executions, pipelines
+from pipeyard.api.context import Services
+from pipeyard.api.endpoints import ROUTES
+from pipeyard.api.errors import add_error_handlers
+from pipeyard.api.middleware import BodyLimit, EnvironmentPrefix, RequestIds
+from pipeyard.wire import API_PREFIX
+
+
+def create_app(services: Services) -> FastAPI:
+    """The ASGI application of one server."""
+    app = FastAPI(
+        title="Pipeyard",
+        version=pipeyard.__version__,
+        docs_url="/api/docs",
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    for module in (control, environment, pipelines, executions, deployments):
+        app.include_router(module.router, prefix=API_PREFIX)
+    app.router.routes.extend(ROUTES)
+    add_error_handlers(app)
+    # Added last is outermost: RequestIds, then the prefix, then the limit.
+    app.add_middleware(BodyLimit, settings=services.settings)
+    app.add_middleware(EnvironmentPrefix)
+    app.add_middleware(RequestIds)
+    return app

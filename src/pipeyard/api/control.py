@@ -1,0 +1,46 @@
+"""The control API: tokens and users."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pipeyard.api.context import AnyCaller, Hub
+from pipeyard.api.json_answers import json_answer
+from pipeyard.api.queries import read_object
+from pipeyard.domain.users import User
+from pipeyard.errors import InvalidInputError, NotFoundError
+
+router = APIRouter(tags=["Control"])
+
+
+@router.post("/auth/refresh", summary="Exchange an SDK token for an access token")
+async def refresh(request: Request, hub: Hub) -> Response:
+    """`{"refresh_token": SDK token}` to `{"access_token": JWT}`. The SDK token stays valid."""
+    token = (await read_object(request)).get("refresh_token")
+    if not isinstance(token, str) or not token:
+        raise InvalidInputError("refresh_token", "is missing", "the SDK token")
+    return json_answer({"access_token": await hub.identities.refresh(token)})
+
+
+@router.get("/users/me", summary="The user of the access token")
+async def get_me(hub: Hub, caller: AnyCaller) -> Response:
+    """Id, name and e-mail address."""
+    return json_answer(_shape(await hub.identities.get_user(caller.user_id)))
+
+
+@router.get("/users/{user_id}", summary="A user by id")
+async def get_user(user_id: str, hub: Hub, caller: AnyCaller) -> Response:
+    """Id, name and e-mail address; resolves every `created_by`."""
+    return json_answer(_shape(await hub.identities.get_user(user_id)))
+
+
+@router.get("/environments/{environment_id}/vector-database", summary="The vector database of an environment")
+async def get_vector_database(environment_id: str, caller: AnyCaller) -> Response:
+    """None is configured in this version: always 404."""
+    raise NotFoundError("vector database", environment_id)
+
+
+def _shape(user: User) -> dict[str, str]:
+    return {"id": user.id, "name": user.name, "email": user.email}

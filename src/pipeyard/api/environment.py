@@ -1,0 +1,84 @@
+"""What an environment says of itself, and its variables."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+import pipeyard
+from pipeyard.api.context import AnyCaller, Hub, Place
+from pipeyard.api.json_answers import json_answer
+from pipeyard.api.queries import read_object
+from pipeyard.clock import to_wire
+from pipeyard.errors import NotFoundError
+
+router = APIRouter(tags=["Environment"])
+
+
+@router.get("/health", summary="Whether the platform serves")
+async def get_health(hub: Hub, environment: Place) -> Response:
+    """One entry per component. Public."""
+    components = await hub.health()
+    return json_answer({"environment_id": {"status": "up", "info": environment.id}} | components)
+
+
+@router.get("/environment-info", summary="What this environment can do")
+async def get_environment_info(hub: Hub, environment: Place) -> Response:
+    """Its id, the platform's version, the languages of pipelines. Public."""
+    tags = [language.removeprefix("python:") for language in await hub.languages()]
+    return json_answer(
+        {
+            "environment_id": environment.id,
+            "environment_status": "ready",
+            "version": pipeyard.__version__,
+            "gpu_enabled": hub.deployments.gpu_count > 0,
+            "supported_base_images": {"python": tags},
+        }
+    )
+
+
+@router.get("/environment-summary", summary="The state of the environment")
+async def get_environment_summary(environment: Place, caller: AnyCaller) -> Response:
+    """An environment of one machine is ready as soon as it answers."""
+    return json_answer(
+        {"environment_status": "ready", "environment_status_updated_at": to_wire(environment.created_at)}
+    )
+
+
+@router.get("/project-information", summary="Defaults for new pipelines")
+async def get_project_information(environment: Place, caller: AnyCaller) -> Response:
+    """What a pipeline gets where its `container_config` says nothing: the whole folder, no requirements."""
+    return json_answer({"included_folders": ["/"], "requirements_path": None})
+
+
+@router.get("/pipeline-templates", summary="Templates to create pipelines from")
+async def list_templates(environment: Place, caller: AnyCaller) -> Response:
+    """None is installed in this version."""
+    return json_answer({"pipeline_templates": []})
+
+
+@router.get("/pipeline-templates/{name}", summary="One template")
+async def get_template(name: str, environment: Place, caller: AnyCaller) -> Response:
+    """Always 404 in this version."""
+    raise NotFoundError("pipeline template", name)
+
+
+@router.put("/environment-variables", summary="Create or update environment variables")
+async def set_variables(request: Request, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+    """`{"environment_variables": {NAME: value}}`; those not named stay."""
+    await hub.variables.set(environment.id, (await read_object(request)).get("environment_variables"))
+    return Response(status_code=204)
+
+
+@router.get("/environment-variables", summary="List environment variables")
+async def list_variables(hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+    """Names and values."""
+    variables = await hub.variables.list(environment.id)
+    return json_answer([{"name": name, "value": value} for name, value in variables.items()])
+
+
+@router.delete("/environment-variables/{name}", summary="Delete an environment variable")
+async def delete_variable(name: str, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+    """Its name and the value it had."""
+    return json_answer({"name": name, "value": await hub.variables.delete(environment.id, name)})

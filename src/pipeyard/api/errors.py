@@ -1,0 +1,81 @@
+"""The one map from errors to HTTP. Every error answer, the framework's own included, has the body of wire.md 1.4."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pipeyard import errors
+from pipeyard.api.json_answers import json_answer
+
+logger = logging.getLogger(__name__)
+
+# The first match along the class's ancestors counts.
+STATUS_CODES: dict[type[errors.PipeyardError], int] = {
+    errors.InvalidInputError: 400,
+    errors.AuthenticationError: 401,
+    errors.PermissionDeniedError: 403,
+    errors.NotFoundError: 404,
+    errors.ConflictError: 409,
+    errors.TooLargeError: 413,
+    errors.QueueFullError: 429,
+    errors.ExecutionEndedError: 500,
+    errors.PipeyardError: 500,
+}
+_FRAMEWORK_NAMES = {404: "NotFound", 405: "MethodNotAllowed", 413: "TooLarge", 415: "UnsupportedMediaType"}
+
+
+def error_answer(request: Request, error: errors.PipeyardError) -> Response:
+    """The answer for one of our own errors."""
+    status_code = next(STATUS_CODES[kind] for kind in type(error).__mro__ if kind in STATUS_CODES)
+    headers = {}
+    if isinstance(error, errors.QueueFullError):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, errors.AuthenticationError):
+        headers["WWW-Authenticate"] = "Bearer"
+    return _answer(request, status_code, error.name, error.message, error.additional_data, headers)
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Replace the framework's bodies by ours."""
+
+    @app.exception_handler(errors.PipeyardError)
+    async def _ours(request: Request, error: errors.PipeyardError) -> Response:
+        return error_answer(request, error)
+
+    @app.exception_handler(HTTPException)
+    async def _framework(request: Request, error: HTTPException) -> Response:
+        name = _FRAMEWORK_NAMES.get(error.status_code, "InvalidInput")
+        message = str(error.detail)
+        if error.status_code == 404:
+            message = f"there is no {request.method} {request.url.path} here"
+        elif error.status_code == 405:
+            message = f"{request.method} is not allowed on {request.url.path}"
+        return _answer(request, error.status_code, name, message, {}, dict(error.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+        return _answer(request, 400, "InvalidInput", f"{field}: {first['msg']}", {"field": field}, {})
+
+    @app.exception_handler(Exception)
+    async def _unexpected(request: Request, error: Exception) -> Response:
+        message = "the platform failed; the server's log has the details under this request id"
+        return _answer(request, 500, "InternalError", message, {}, {})
+
+
+def _answer(
+    request: Request, status_code: int, name: str, message: str, additional_data: Any, headers: dict[str, str]
+) -> Response:
+    request_id = request.scope.get("pipeyard.request_id", "NO_REQUEST_ID")
+    body: dict[str, Any] = {"name": name, "message": message, "request_id": request_id}
+    if additional_data:
+        body["additional_data"] = additional_data
+    return json_answer(body, status_code, headers)

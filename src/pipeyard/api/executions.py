@@ -1,0 +1,123 @@
+"""Routes of executions."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pipeyard.api.context import AnyCaller, Hub, Person, Place
+from pipeyard.api.json_answers import json_answer
+from pipeyard.api.queries import parse_flag, read_flag, read_log_range, read_object
+from pipeyard.api.shapes import execution_outputs, execution_shape, log_row
+from pipeyard.api.uploads import Form, read_form
+from pipeyard.api.value_answers import value_answer
+from pipeyard.errors import InvalidInputError
+from pipeyard.services.executions import SentInputs, raise_unless_succeeded
+
+router = APIRouter(tags=["Executions"])
+
+
+@router.post("/pipelines/{name}/run", summary="Run a pipeline")
+async def run_pipeline(name: str, request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
+    """A form with `json_inputs`, `inputs_mapping`, `outputs_mapping` as JSON text and a file part per file input."""
+    pipeline = await hub.pipelines.get_ready(environment.id, name)
+    if request.headers.get("content-type", "").startswith("application/json"):
+        fields = await read_object(request)
+        sent, mappings = SentInputs(_object(fields.get("json_inputs"))), fields
+        execution_id = await hub.executions.run(
+            pipeline, caller.user_id, sent, mappings.get("inputs_mapping"), mappings.get("outputs_mapping")
+        )
+        return _accepted(execution_id)
+    async with read_form(request) as form:
+        sent = SentInputs(_object(_json_text(form, "json_inputs")), form.files)
+        execution_id = await hub.executions.run(
+            pipeline, caller.user_id, sent, _json_text(form, "inputs_mapping"), _json_text(form, "outputs_mapping")
+        )
+    return _accepted(execution_id)
+
+
+def _accepted(execution_id: str) -> Response:
+    return json_answer({"execution_id": execution_id}, 202)
+
+
+def _json_text(form: Form, name: str) -> Any:
+    text = form.text(name)
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidInputError(name, "is not JSON", "JSON text") from None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InvalidInputError("json_inputs", f"must be a JSON object, got {type(value).__name__}")
+    return value
+
+
+@router.get("/executions/{execution_id}", summary="One execution")
+async def get_execution(
+    execution_id: str, request: Request, hub: Hub, environment: Place, caller: AnyCaller
+) -> Response:
+    """With its values, unless `include_io_values=false`."""
+    execution = await hub.executions.get(environment.id, execution_id)
+    pipeline = await hub.pipelines.get(environment.id, execution.pipeline_name)
+    if not parse_flag("include_io_values", request.query_params.get("include_io_values", "true")):
+        return json_answer(execution_shape(execution, pipeline, None, None))
+    inputs = await hub.executions.input_values(execution.id)
+    outputs = await hub.executions.output_values(execution.id)
+    return json_answer(execution_shape(execution, pipeline, inputs, outputs))
+
+
+@router.get("/executions/{execution_id}/outputs", summary="The outputs of an execution")
+async def get_outputs(execution_id: str, request: Request, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+    """200 once it has succeeded, 500 with the reason once it has not, 307 to the same URL as long as it is open.
+
+    With `wait_for_completion=true` the answer is held for it (older clients say `wait_for_results`).
+    """
+    waits = read_flag(request, "wait_for_completion", "wait_for_results")
+    hold_s = hub.settings.wait_hold_s if waits else 0.0
+    execution = await hub.executions.wait_until_final(environment.id, execution_id, hold_s)
+    if execution is None:
+        # Only the status counts for clients; the Location serves everybody else.
+        return json_answer({"execution_id": execution_id}, 307, {"Location": str(request.url)})
+    raise_unless_succeeded(execution)
+    values = await hub.executions.output_values(execution.id)
+    return json_answer({"outputs": execution_outputs(execution, values)})
+
+
+@router.get("/executions/{execution_id}/outputs/{name}", summary="One output value")
+async def get_output(execution_id: str, name: str, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+    """The bare JSON value, or the bytes of a file; null when there is none."""
+    execution = await hub.executions.get(environment.id, execution_id)
+    return value_answer(await hub.executions.read_output(execution, name))
+
+
+@router.get("/executions/{execution_id}/inputs/{name}", summary="One input value")
+async def get_input(execution_id: str, name: str, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+    """The bare JSON value, or the bytes of a file; null when there is none."""
+    execution = await hub.executions.get(environment.id, execution_id)
+    return value_answer(await hub.executions.read_input(execution, name))
+
+
+@router.post("/executions/{execution_id}/logs", summary="The log of an execution")
+async def read_execution_logs(
+    execution_id: str, request: Request, hub: Hub, environment: Place, caller: AnyCaller
+) -> Response:
+    """A list with one list of lines (wire.md 3.7)."""
+    lines = await hub.executions.read_logs(environment.id, execution_id, await read_log_range(request))
+    return json_answer([[log_row(line) for line in lines]])
+
+
+@router.delete("/executions/{execution_id}", summary="Delete an execution")
+async def delete_execution(execution_id: str, hub: Hub, environment: Place, caller: Person) -> Response:
+    """With its values, files and log. Refused while it is open."""
+    await hub.executions.delete(environment.id, execution_id)
+    return json_answer({"execution_id": execution_id})

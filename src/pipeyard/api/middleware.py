@@ -1,0 +1,93 @@
+"""Plain ASGI layers: request ids, environments by URL prefix, limits on bodies."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipeyard.errors import TooLargeError
+from pipeyard.settings import Settings
+from pipeyard.wire import API_PREFIX
+
+DEFAULT_ENVIRONMENT = "default"
+_PREFIX = re.compile(r"/environments/([^/]+)(?=/)")
+_SLACK_BYTES = 1_000_000  # form fields and boundaries beside what is limited
+
+
+class RequestIds:
+    """Each request gets an id: in the scope, in error bodies and in a header."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = scope["pipeyard.request_id"] = secrets.token_hex(8)
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)
+
+
+class EnvironmentPrefix:
+    """`/environments/NAME/...` is the environment NAME; without the prefix it is `default`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "http":
+            match = _PREFIX.match(scope["path"])
+            # The control API has a route of its own below /api/v1/environments: only the bare prefix counts.
+            scope["pipeyard.environment"] = match[1] if match else DEFAULT_ENVIRONMENT
+            scope["pipeyard.environment_prefix"] = match[0] if match else ""
+            if match:
+                scope["path"] = scope["path"][match.end() :]
+                scope["raw_path"] = scope["path"].encode()
+        await self._app(scope, receive, send)
+
+
+class BodyLimit:
+    """Stops reading a body that is larger than anything allowed at its URL."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+            return
+        most, hint = self._limit(scope)
+        received = 0
+
+        async def receive_limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > most:
+                raise TooLargeError(f"the body is larger than the limit of {most} bytes; {hint}")
+            return message
+
+        await self._app(scope, receive_limited, send)
+
+    def _limit(self, scope: Scope) -> tuple[int, str]:
+        settings = self._settings
+        if scope["path"] == f"{API_PREFIX}/pipelines":
+            hint = "leave data out of included_folders (archive_max_bytes is the setting)"
+            return settings.archive_max_bytes + _SLACK_BYTES, hint
+        content_type = next((value for key, value in scope["headers"] if key == b"content-type"), b"")
+        if content_type.startswith(b"multipart/form-data"):
+            return settings.file_max_bytes + _SLACK_BYTES, "file_max_bytes is the setting"
+        hint = "send large data as file inputs, multipart/form-data (values_max_bytes is the setting)"
+        return settings.values_max_bytes + _SLACK_BYTES, hint

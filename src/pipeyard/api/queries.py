@@ -1,0 +1,70 @@
+"""Reading queries and small JSON bodies."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.requests import Request
+
+from pipeyard import clock
+from pipeyard.domain.log_lines import LogRange
+from pipeyard.errors import InvalidInputError
+
+LATEST_MS = 253_402_300_799_000  # the year 9999, the last that the standard library can hold
+
+
+async def read_json(request: Request) -> Any:
+    """The JSON body, None when it is empty. Raises InvalidInputError."""
+    body = await request.body()
+    if not body.strip():
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        content_type = request.headers.get("content-type", "none")
+        raise InvalidInputError(
+            "body", f"is not JSON (Content-Type: {content_type})", "a JSON object, or multipart/form-data with files"
+        ) from None
+
+
+async def read_object(request: Request) -> dict[str, Any]:
+    """The JSON object in the body; an empty body or null is an empty one. Raises InvalidInputError."""
+    content = await read_json(request)
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InvalidInputError("body", f"must be a JSON object, got {type(content).__name__}")
+    return content
+
+
+def read_flag(request: Request, *names: str) -> bool:
+    """Whether one of the query parameters is true, in any spelling. Raises InvalidInputError."""
+    for name in names:
+        text = request.query_params.get(name)
+        if text is not None:
+            return parse_flag(name, text)
+    return False
+
+
+def parse_flag(field: str, text: str) -> bool:
+    """True and False in any case (wire.md 7.7). Raises InvalidInputError."""
+    if text.lower() not in ("true", "false"):
+        raise InvalidInputError(field, f'"{text}" is not usable', "true, false")
+    return text.lower() == "true"
+
+
+async def read_log_range(request: Request) -> LogRange:
+    """`from`, `to` in milliseconds since 1970 and `limit` of a logs request. Raises InvalidInputError."""
+    fields = await read_object(request)
+    numbers = {}
+    for key, most in (("from", LATEST_MS), ("to", LATEST_MS), ("limit", 1_000_000_000)):
+        value = fields.get(key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most):
+            raise InvalidInputError(key, f"{value!r} is not usable", f"a whole number from 0 to {most}")
+        numbers[key] = value
+    return LogRange(
+        None if numbers["from"] is None else clock.from_epoch_ms(numbers["from"]),
+        None if numbers["to"] is None else clock.from_epoch_ms(numbers["to"]),
+        numbers["limit"],
+    )

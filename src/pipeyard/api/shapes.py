@@ -1,0 +1,248 @@
+"""The JSON shapes of the answers (wire.md 3). Internal ids appear only under the keys that clients strip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeyard.clock import to_wire
+from pipeyard.domain.deployments import Deployment
+from pipeyard.domain.executions import Execution, ExecutionSummary
+from pipeyard.domain.log_lines import LogLine
+from pipeyard.domain.mappings import (
+    DESTINATION_KEYS,
+    SOURCE_KEYS,
+    Destination,
+    InputMapping,
+    OutputMapping,
+    Source,
+)
+from pipeyard.domain.modes import Mode, Rule
+from pipeyard.domain.pipelines import Pipeline
+
+Json = dict[str, Any]
+
+
+def pipeline_shape(pipeline: Pipeline) -> Json:
+    """`GET /pipelines/{name}`."""
+    declaration = pipeline.declaration
+    config = declaration.container_config
+    return {
+        "parameters": {
+            "pipeline_name": declaration.name,
+            "function_path": declaration.function_path,
+            "function_name": declaration.function_name,
+            "description": declaration.description,
+            "inputs": [
+                _without_none(
+                    {
+                        "name": declared.name,
+                        "data_type": declared.data_type.value,
+                        "is_required": declared.is_required,
+                        "default_value": declared.default_value,
+                        "description": declared.description,
+                    }
+                )
+                for declared in declaration.inputs
+            ],
+            "outputs": [
+                _without_none(
+                    {
+                        "name": declared.name,
+                        "data_type": declared.data_type.value,
+                        "description": declared.description,
+                    }
+                )
+                for declared in declaration.outputs
+            ],
+            "container_config": {
+                "language": config.language,
+                "repository_url": config.repository_url,
+                "repository_branch": config.repository_branch,
+                "included_folders": None if config.included_folders is None else list(config.included_folders),
+                "system_dependencies": list(config.system_dependencies),
+                "dockerfile_path": config.dockerfile_path,
+                "requirements_path": config.requirements_path,
+            },
+        },
+        "creation_info": {
+            "created_at": to_wire(pipeline.created_at),
+            "created_by": pipeline.created_by,
+            "commit_id": pipeline.commit_id,
+            "status": pipeline.status.value,
+            "origin": pipeline.origin.value,
+            "pipeline_template": None,
+        },
+    }
+
+
+def pipeline_row(pipeline: Pipeline) -> Json:
+    """An item of `GET /pipelines`."""
+    return {
+        "pipeline_name": pipeline.name,
+        "created_at": to_wire(pipeline.created_at),
+        "status": pipeline.status.value,
+    }
+
+
+def deployment_shape(deployment: Deployment, pods: Sequence[tuple[str, str]]) -> Json:
+    """`GET /deployments/{name}`."""
+    shape: Json = {
+        "name": deployment.name,
+        "mode": deployment.mode.value,
+        "pipeline": {"name": deployment.pipeline_name},
+        "execution_rule": deployment.rule.value,
+        "inputs_mapping": [_input_mapping(mapping) for mapping in deployment.inputs_mapping],
+        "outputs_mapping": [_output_mapping(mapping) for mapping in deployment.outputs_mapping],
+        "created_at": to_wire(deployment.created_at),
+        "created_by": deployment.created_by,
+        "updated_at": to_wire(deployment.updated_at),
+        "updated_by": deployment.updated_by,
+        "is_enabled": deployment.is_enabled,
+        "description": deployment.description,
+        "status": deployment.status.value,
+    }
+    if deployment.rule is Rule.ENDPOINT:
+        shape["endpoint_token"] = deployment.endpoint_token
+        shape["endpoint_url_path"] = deployment.endpoint_url_path
+    if deployment.execution_timeout_s is not None:
+        shape["execution_timeout_s"] = deployment.execution_timeout_s
+    if deployment.mode is Mode.LOW_LATENCY:
+        resources = deployment.resources
+        shape["enable_parallel_executions"] = resources.enable_parallel_executions
+        if resources.enable_parallel_executions:
+            shape["max_parallel_executions_per_pod"] = resources.max_parallel_executions_per_pod
+        shape |= _without_none({"ram_request": resources.ram_request, "gpu_request": resources.gpu_request})
+        shape["pods"] = [{"pod_id": pod_id, "status": status} for pod_id, status in pods]
+    return shape
+
+
+def _input_mapping(mapping: InputMapping) -> Json:
+    item: Json = {
+        "pipeline_input_name": mapping.input_name,
+        "data_type": mapping.data_type.value,
+        "description": mapping.description,
+        SOURCE_KEYS[mapping.source]: _source_value(mapping),
+    }
+    return item | _endpoint_rules(mapping)
+
+
+def _output_mapping(mapping: OutputMapping) -> Json:
+    return {
+        "pipeline_output_name": mapping.output_name,
+        "data_type": mapping.data_type.value,
+        "description": mapping.description,
+        DESTINATION_KEYS[mapping.destination]: True if mapping.destination is Destination.IS_NULL else mapping.at,
+    }
+
+
+def _source_value(mapping: InputMapping) -> Any:
+    return True if mapping.source is Source.IS_NULL else mapping.at
+
+
+def _endpoint_rules(mapping: InputMapping) -> Json:
+    if mapping.source is not Source.ENDPOINT:
+        return {}
+    return {"is_required": mapping.is_required} | _without_none({"default_value": mapping.default_value})
+
+
+def deployment_row(deployment: Deployment) -> Json:
+    """An item of `GET /deployments`."""
+    return {
+        "name": deployment.name,
+        "pipeline_name": deployment.pipeline_name,
+        "execution_rule": deployment.rule.value,
+        "mode": deployment.mode.value,
+        "is_enabled": deployment.is_enabled,
+        "created_at": to_wire(deployment.created_at),
+        "status": deployment.status.value,
+    }
+
+
+def execution_row(execution: Execution | ExecutionSummary) -> Json:
+    """An item of `GET /pipelines/{name}/executions`."""
+    return {
+        "execution_id": execution.id,
+        "status": execution.status.value,
+        "created_at": to_wire(execution.created_at),
+        "created_by": execution.created_by,
+        "end_date": to_wire(execution.ended_at),
+        "pipeline_name": execution.pipeline_name,
+        "deployment_name": execution.deployment_name,
+    }
+
+
+def execution_shape(
+    execution: Execution, pipeline: Pipeline, inputs: Mapping[str, Any] | None, outputs: Mapping[str, Any] | None
+) -> Json:
+    """`GET /executions/{id}`; without values where those are None."""
+    config = pipeline.declaration.container_config
+    shape = execution_row(execution) | {
+        "steps": [
+            {
+                "name": execution.pipeline_name,
+                "status": execution.status.value,
+                "start_date": to_wire(execution.started_at),
+                "end_date": to_wire(execution.ended_at),
+                "commit_id": pipeline.commit_id,
+                "repository_url": config.repository_url,
+                "repository_branch": config.repository_branch,
+                "requirements_path": config.requirements_path,
+                "origin": pipeline.origin.value,
+            }
+        ],
+        "inputs": [_execution_input(mapping, inputs) for mapping in execution.inputs_mapping],
+        "outputs": execution_outputs(execution, outputs),
+    }
+    if execution.failure is not None:
+        failure = execution.failure
+        shape["failure"] = {
+            "kind": failure.kind,
+            "message": failure.message,
+            "remedy": failure.remedy,
+            "traceback": failure.traceback,
+        }
+    return shape
+
+
+def _execution_input(mapping: InputMapping, values: Mapping[str, Any] | None) -> Json:
+    item: Json = {
+        "pipeline_input_name": mapping.input_name,
+        "data_type": mapping.data_type.value,
+        "mapping_type": mapping.source.value,
+        "mapping_value": {SOURCE_KEYS[mapping.source]: _source_value(mapping)} | _endpoint_rules(mapping),
+    }
+    if values is not None and mapping.input_name in values:
+        item["value"] = values[mapping.input_name]
+    return item
+
+
+def execution_outputs(execution: Execution, values: Mapping[str, Any] | None) -> list[Json]:
+    """The `outputs` of an execution."""
+    items = []
+    for mapping in execution.outputs_mapping:
+        at = True if mapping.destination is Destination.IS_NULL else mapping.at
+        item: Json = {
+            "pipeline_output_name": mapping.output_name,
+            "data_type": mapping.data_type.value,
+            "mapping_type": mapping.destination.value,
+            "mapping_value": {DESTINATION_KEYS[mapping.destination]: at},
+        }
+        if values is not None and mapping.output_name in values and mapping.destination is not Destination.IS_NULL:
+            item["value"] = values[mapping.output_name]
+        items.append(item)
+    return items
+
+
+def log_row(line: LogLine) -> Json:
+    """A line of a pipeline or an execution."""
+    return {"timestamp": to_wire(line.at), "message": line.message, "stream": line.stream}
+
+
+def deployment_log_row(line: LogLine) -> Json:
+    """A line of a deployment."""
+    return log_row(line) | {"pod_id": line.pod_id, "type": "deployment"}
+
+
+def _without_none(shape: Json) -> Json:
+    return {key: value for key, value in shape.items() if value is not None}

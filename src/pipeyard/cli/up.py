@@ -1,0 +1,28 @@
+"""`pipeyard up`."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import typer
+import uvloop
+
+from pipeyard.data_folder import Credentials
+from pipeyard.server import Platform, serve
+from pipeyard.settings import Settings
+
+
+def run_server(settings: Settings) -> None:
+    """Serve until a signal."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for noisy in ("alembic", "uvicorn"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    uvloop.run(serve(settings, _announce))
+
+
+def _announce(platform: Platform, credentials: Credentials, written: Path) -> None:
+    typer.echo(f"Pipeyard is up: {credentials.environment_url}")
+    typer.echo(f"  credentials    {written}")
+    typer.echo(f"  API            {credentials.environment_url}/api/docs")
+    typer.echo(f"  pod isolation  {platform.runtime.isolation.value}")

@@ -1,0 +1,126 @@
+"""The elastic lane: each execution in a new pod, as many at once as the machine may hold."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
+from pipeyard.domain.pods import PodRef
+from pipeyard.engine.pods import Pod
+from pipeyard.engine.waits import first_of
+from pipeyard.engine.workshop import Workshop
+from pipeyard.errors import PodError
+from pipeyard.pod.protocol import FailureKind
+
+STARTS_MAX = 3  # pods tried for one execution, as long as none has begun to run it
+
+
+@dataclass
+class Carried:
+    """An execution that has a place on the machine, and its pod once that is started."""
+
+    deployment_id: str | None = None
+    pipeline_id: str | None = None
+    pod: Pod | None = None
+
+
+class ElasticLane:
+    """First come, first served, over all elastic deployments and runs."""
+
+    def __init__(self, workshop: Workshop, pods_max: int) -> None:
+        self._workshop = workshop
+        self._pods_max = pods_max
+        self._waiting: deque[str] = deque()
+        self._carried: dict[str, Carried] = {}
+
+    def submit(self, execution_id: str) -> None:
+        """Queue an execution that is Pending in the store."""
+        self._waiting.append(execution_id)
+        self._fill()
+
+    def adopt(self, execution_id: str, ref: PodRef) -> None:
+        """Go on with an execution whose pod was started by an earlier server."""
+        self._start(execution_id, ref)
+
+    async def stop(self, concerns: Callable[[Carried], bool]) -> None:
+        """End the pods of executions whose rows are gone."""
+        for carried in list(self._carried.values()):
+            if concerns(carried) and carried.pod is not None:
+                await self._workshop.runtime.stop(carried.pod.ref, 0)
+
+    def let_go(self) -> None:
+        """Leave the pods to the next server."""
+        for carried in self._carried.values():
+            if carried.pod is not None:
+                carried.pod.let_go()
+
+    def _fill(self) -> None:
+        while self._waiting and len(self._carried) < self._pods_max:
+            self._start(self._waiting.popleft(), None)
+
+    def _start(self, execution_id: str, ref: PodRef | None) -> None:
+        self._carried[execution_id] = Carried()
+        self._workshop.tasks.start(self._carry(execution_id, ref), f"execution {execution_id}")
+
+    async def _carry(self, execution_id: str, ref: PodRef | None) -> None:
+        try:
+            await self._run(execution_id, ref)
+        finally:
+            del self._carried[execution_id]
+            self._fill()
+
+    async def _run(self, execution_id: str, ref: PodRef | None) -> None:
+        carried = self._carried[execution_id]
+        failure = Failure(FailureKind.PLATFORM, f"{STARTS_MAX} pods ended before they began to run the execution")
+        for _ in range(STARTS_MAX):
+            execution = await self._workshop.store.get_pending(execution_id)
+            if execution is None or execution.status.is_final:
+                self._workshop.records.ended(execution_id, False)
+                return
+            carried.deployment_id, carried.pipeline_id = execution.deployment_id, execution.pipeline_id
+            try:
+                pod = carried.pod = await self._pod(execution, ref)
+                await self._hand_over(pod, execution)
+            except PodError as error:
+                failure = Failure(FailureKind.PLATFORM, error.message, "The server's log has the details.")
+                if carried.pod is not None:
+                    await self._workshop.runtime.stop(carried.pod.ref, 0)
+                break
+            await pod.gone.wait()
+            if execution_id not in pod.in_flight:
+                return
+            if execution_id in pod.started:
+                failure = pod.lost_failure()
+                break
+            # It never began, so it may run elsewhere.
+            ref = None
+        await self._workshop.records.fail(execution_id, ExecutionStatus.ERROR, failure)
+
+    async def _pod(self, execution: PendingExecution, ref: PodRef | None) -> Pod:
+        def give_again(_: list[str]) -> None:
+            self._workshop.tasks.start(self._give(pod, execution), f"give {execution.id} again")
+
+        if ref is not None:
+            pod = self._workshop.attend(ref, give_again)
+        else:
+            pod = await self._workshop.start_pod(await self._workshop.execution_pod(execution), give_again)
+        return pod
+
+    async def _hand_over(self, pod: Pod, execution: PendingExecution) -> None:
+        await first_of(pod.welcomed, pod.gone)
+        if pod.gone.is_set() or execution.id in pod.in_flight:
+            return
+        if execution.status is ExecutionStatus.RUNNING:
+            raise PodError(f"pod {pod.pod_id} does not know the execution that it had begun")
+        await self._give(pod, execution)
+
+    async def _give(self, pod: Pod, execution: PendingExecution) -> None:
+        timeout_s = None
+        if execution.deployment_id is not None:
+            deployment = await self._workshop.store.get_deployment_by_id(execution.deployment_id)
+            timeout_s = None if deployment is None else deployment.execution_timeout_s
+        await self._workshop.give(pod, execution, timeout_s)
+        if execution.id not in pod.in_flight:
+            pod.stop(0)  # its inputs could not be had: the pod has nothing to wait for

@@ -1,0 +1,160 @@
+"""The engine as the services see it, and its life: adopt, run, let go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from pipeyard.domain.deployments import Deployment, DeploymentStatus
+from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
+from pipeyard.domain.modes import Mode
+from pipeyard.domain.pipelines import Pipeline
+from pipeyard.engine.builder import Builder
+from pipeyard.engine.elastic import ElasticLane
+from pipeyard.engine.left_pods import LeftPods
+from pipeyard.engine.low_latency import LowLatencyLane
+from pipeyard.engine.places import Places
+from pipeyard.engine.workshop import Workshop
+from pipeyard.pod.protocol import FailureKind
+from pipeyard.settings import Settings
+
+
+class RunningEngine:
+    """See `ports.Engine`."""
+
+    def __init__(self, workshop: Workshop, settings: Settings, places: Places) -> None:
+        self._workshop = workshop
+        self._settings = settings
+        self._places = places
+        self._elastic = ElasticLane(workshop, settings.elastic_max_pods)
+        self._lanes: dict[str, LowLatencyLane] = {}
+        self._builder = Builder(workshop, settings.builds_max)
+
+    # --- what the services ask ---
+
+    def admit(self, deployment_id: str | None) -> None:
+        """See `ports.Engine`."""
+        lane = self._lanes.get(deployment_id or "")
+        if lane is not None:
+            lane.check_up()
+        self._places.take(deployment_id)
+
+    def withdraw(self, deployment_id: str | None) -> None:
+        """See `ports.Engine`."""
+        self._places.give_back(deployment_id)
+
+    def dispatch(self, execution: PendingExecution) -> None:
+        """See `ports.Engine`."""
+        self._places.occupy(execution.id, execution.deployment_id)
+        lane = self._lanes.get(execution.deployment_id or "")
+        if lane is None:
+            self._elastic.submit(execution.id)
+        else:
+            lane.submit(execution)
+
+    def build(self, pipeline: Pipeline) -> None:
+        """See `ports.Engine`."""
+        self._builder.build(pipeline)
+
+    def start_deployment(self, deployment: Deployment) -> None:
+        """See `ports.Engine`."""
+        if deployment.mode is Mode.LOW_LATENCY:
+            self._add_lane(deployment).start()
+
+    def list_pods(self, deployment_id: str) -> Sequence[tuple[str, str]]:
+        """See `ports.Engine`."""
+        lane = self._lanes.get(deployment_id)
+        return [] if lane is None else lane.list_pods()
+
+    async def stop_deployment(self, deployment_id: str, *, drain: bool) -> None:
+        """See `ports.Engine`."""
+        lane = self._lanes.get(deployment_id)
+        if lane is not None:
+            await lane.stop(drain=drain)
+        elif not drain:
+            await self._elastic.stop(lambda carried: carried.deployment_id == deployment_id)
+        if not drain:
+            self._lanes.pop(deployment_id, None)
+            self._places.forget(deployment_id)
+
+    async def stop_runs(self, pipeline_id: str) -> None:
+        """See `ports.Engine`."""
+        self._builder.cancel(pipeline_id)
+        await self._elastic.stop(lambda carried: carried.pipeline_id == pipeline_id)
+
+    # --- its life ---
+
+    async def start(self) -> None:
+        """Adopt what an earlier server left: executions, pods, builds."""
+        workshop = self._workshop
+        await workshop.store.adopt_executions(workshop.records.server_id)
+        open_ones = await workshop.store.list_open_executions()
+        for execution in open_ones:
+            self._places.adopt(execution.id, execution.deployment_id)
+        left = LeftPods(workshop.runtime, list(await workshop.runtime.list()))
+        for deployment in await workshop.store.list_deployments(None):
+            if deployment.mode is Mode.LOW_LATENCY:
+                await self._adopt_lane(
+                    deployment, [one for one in open_ones if one.deployment_id == deployment.id], left
+                )
+        for execution in open_ones:
+            if (execution.deployment_id or "") not in self._lanes:
+                await self._adopt_elastic(execution, left)
+        await left.remove()
+        for pipeline in await workshop.store.list_unbuilt_pipelines():
+            self._builder.build(pipeline)
+
+    async def _adopt_lane(self, deployment: Deployment, open_ones: list[PendingExecution], left: LeftPods) -> None:
+        is_wanted = deployment.is_enabled and deployment.status is not DeploymentStatus.CREATION_FAILED
+        if not (is_wanted or open_ones):
+            return
+        lane = self._add_lane(deployment)
+        ref = await left.take_living(deployment.id)
+        begun = await left.begun(deployment.id)
+        for execution in open_ones:
+            if ref is None and (execution.status is ExecutionStatus.RUNNING or execution.id in begun):
+                await self._lose(execution.id)
+            else:
+                lane.adopt(execution)
+        lane.start(ref)
+        if not deployment.is_enabled:
+            await lane.stop(drain=True)
+
+    async def _adopt_elastic(self, execution: PendingExecution, left: LeftPods) -> None:
+        ref = await left.take_living(execution.id)
+        if ref is not None:
+            self._elastic.adopt(execution.id, ref)
+        elif execution.status is ExecutionStatus.RUNNING or execution.id in await left.begun(execution.id):
+            await self._lose(execution.id)
+        else:
+            self._elastic.submit(execution.id)
+
+    def _add_lane(self, deployment: Deployment) -> LowLatencyLane:
+        lane = self._lanes[deployment.id] = LowLatencyLane(self._workshop, deployment, self._settings.stop_grace_s)
+        return lane
+
+    async def _lose(self, execution_id: str) -> None:
+        failure = Failure(
+            FailureKind.LOST,
+            "the pod that ran the execution ended while no server was there to see it",
+            "Trigger it again.",
+        )
+        await self._workshop.records.fail(execution_id, ExecutionStatus.ERROR, failure)
+
+    async def let_go(self) -> None:
+        """Stop taking part; pods and their executions go on, for the next server."""
+        self._elastic.let_go()
+        for lane in self._lanes.values():
+            lane.let_go()
+        await self._workshop.tasks.cancel_all()
+
+    async def end_pods(self) -> None:
+        """After `let_go`: end every pod, and with its reason every execution that had begun. Pending ones stay."""
+        workshop = self._workshop
+        await asyncio.gather(
+            *(workshop.runtime.stop(ref, self._settings.stop_grace_s) for ref in await workshop.runtime.list())
+        )
+        failure = Failure(FailureKind.STOPPED, "the platform was stopped while the execution ran", "Trigger it again.")
+        for execution in await workshop.store.list_open_executions():
+            if execution.status is ExecutionStatus.RUNNING:
+                await workshop.records.fail(execution.id, ExecutionStatus.ERROR, failure)

@@ -1,0 +1,199 @@
+"""What pods report becomes rows: events in, commits and acknowledgements out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pipeyard import clock
+from pipeyard.domain.executions import ExecutionStatus, Failure, Outcome
+from pipeyard.domain.log_lines import LogBatch, LogLine, Subject
+from pipeyard.engine.output_files import OutputFiles
+from pipeyard.pod import protocol
+from pipeyard.pod.protocol import FailureKind, Frame
+from pipeyard.ports import LogStore, Store
+
+logger = logging.getLogger(__name__)
+
+_STATUSES = {
+    protocol.Outcome.SUCCEEDED: ExecutionStatus.SUCCEEDED,
+    protocol.Outcome.FAILED: ExecutionStatus.FAILED,
+    protocol.Outcome.ERROR: ExecutionStatus.ERROR,
+}
+
+
+@dataclass(frozen=True)
+class Records:
+    """Where what happened is written down."""
+
+    store: Store
+    logs: LogStore
+    output_files: OutputFiles
+    server_id: str
+    # Called after the commit, with the execution's id and whether this was the write that ended it.
+    ended: Callable[[str, bool], None]
+
+    async def finish(self, execution_id: str, outcome: Outcome) -> None:
+        """End an execution; a second end changes nothing."""
+        won = await self.store.finish_execution(execution_id, self.server_id, outcome)
+        if not won:
+            logger.warning("dropped a late end of execution %s", execution_id)
+        self.ended(execution_id, won)
+
+    async def fail(self, execution_id: str, status: ExecutionStatus, failure: Failure) -> None:
+        """End an execution that no pod can end any more."""
+        await self.finish(execution_id, Outcome(status, clock.now(), failure=failure))
+
+
+class EventSource(Protocol):
+    """The pod that events come from."""
+
+    @property
+    def pod_id(self) -> str: ...
+    @property
+    def log_subject(self) -> tuple[Subject, str]:
+        """What lines outside of executions belong to."""
+        ...
+
+    def acknowledge(self, number: int) -> None:
+        """All events up to this one are durable."""
+        ...
+
+    def forget(self, execution_id: str) -> None:
+        """The end of this execution is durable."""
+        ...
+
+    def resend(self) -> None:
+        """An event could not be stored: ask for everything that is not acknowledged again."""
+        ...
+
+
+class Intake:
+    """Applies the events of one pod. What an execution's end depends on is durable before the end is."""
+
+    def __init__(self, source: EventSource, records: Records, acknowledged: int) -> None:
+        self._source = source
+        self._records = records
+        self._last_seen = acknowledged
+        self._acknowledged = acknowledged
+        self._unfinished: deque[tuple[int, asyncio.Future[Any] | None]] = deque()
+        # Per execution, by type of event: the last write that its end has to wait for. Writes of a type end in order.
+        self._before_end: dict[str, dict[str, asyncio.Future[Any]]] = {}
+
+    def take(self, frame: Frame) -> None:
+        """Apply one numbered event. One that was taken before is ignored."""
+        number = frame.header.get("n")
+        if not isinstance(number, int) or number <= self._last_seen:
+            return
+        self._last_seen = number
+        write = self._apply(frame, number)
+        if write is None:
+            self._unfinished.append((number, None))
+            self._acknowledge_done()
+            return
+        future = asyncio.ensure_future(write)
+        self._unfinished.append((number, future))
+        future.add_done_callback(self._written)
+
+    async def settle(self) -> None:
+        """Wait until everything taken so far is durable, or has failed to be."""
+        writes = [future for _, future in self._unfinished if future is not None]
+        await asyncio.gather(*writes, return_exceptions=True)
+
+    def _apply(self, frame: Frame, number: int) -> Awaitable[Any] | None:
+        execution_id = frame.header.get("execution_id")
+        if frame.type == "log":
+            return self._log(frame, number, execution_id)
+        if not isinstance(execution_id, str):
+            return None
+        if frame.type == "started":
+            started_at = clock.from_epoch_ms(frame.header["at"])
+            return self._records.store.start_execution(execution_id, self._records.server_id, started_at)
+        if frame.type == "file":
+            return self._file(frame, execution_id)
+        if frame.type == "finished":
+            return self._finished(frame, execution_id)
+        return None
+
+    def _log(self, frame: Frame, number: int, execution_id: str | None) -> Awaitable[None]:
+        subject, subject_id = self._source.log_subject if execution_id is None else (Subject.EXECUTION, execution_id)
+        at = clock.from_epoch_ms(frame.header["at"])
+        stream = frame.header.get("stream", "stdout")
+        text = frame.body.decode(errors="replace")
+        lines = tuple(LogLine(at, line, stream, self._source.pod_id) for line in text.removesuffix("\n").split("\n"))
+        write = asyncio.ensure_future(
+            self._records.logs.append(LogBatch(subject, subject_id, lines, (self._source.pod_id, number)))
+        )
+        if execution_id is not None:
+            self._before_end.setdefault(execution_id, {})["log"] = write
+        return write
+
+    def _file(self, frame: Frame, execution_id: str) -> Awaitable[None]:
+        earlier = self._before_end.setdefault(execution_id, {})
+        write = asyncio.ensure_future(self._write_file(frame, execution_id, earlier.get("file")))
+        earlier["file"] = write
+        return write
+
+    async def _write_file(self, frame: Frame, execution_id: str, before: asyncio.Future[Any] | None) -> None:
+        if before is not None:
+            await before
+        files, name = self._records.output_files, frame.header["name"]
+        await files.write(execution_id, name, frame.header["offset"], frame.body)
+        if frame.header["last"]:
+            await files.complete(execution_id, name)
+
+    def _finished(self, frame: Frame, execution_id: str) -> Awaitable[None]:
+        header = frame.header
+        status = _STATUSES.get(header.get("outcome", ""), ExecutionStatus.ERROR)
+        succeeded = status is ExecutionStatus.SUCCEEDED
+        outcome = Outcome(
+            status=status,
+            ended_at=clock.from_epoch_ms(header["at"]),
+            output_values_json=frame.body.decode() if succeeded else None,
+            failure=None if succeeded else read_failure(header.get("failure")),
+        )
+        return self._end(execution_id, outcome, self._before_end.pop(execution_id, {}))
+
+    async def _end(self, execution_id: str, outcome: Outcome, before: dict[str, asyncio.Future[Any]]) -> None:
+        for write in before.values():
+            await write
+        await self._records.finish(execution_id, outcome)
+        self._source.forget(execution_id)
+
+    def _written(self, future: asyncio.Future[Any]) -> None:
+        if not future.cancelled() and future.exception() is not None:
+            logger.error("an event of pod %s could not be stored", self._source.pod_id, exc_info=future.exception())
+            self._source.resend()
+            return
+        self._acknowledge_done()
+
+    def _acknowledge_done(self) -> None:
+        """Everything up to the first event that is not durable yet."""
+        acknowledged = self._acknowledged
+        while self._unfinished:
+            number, future = self._unfinished[0]
+            if future is not None and (not future.done() or future.cancelled() or future.exception() is not None):
+                break
+            acknowledged = number
+            self._unfinished.popleft()
+        if acknowledged > self._acknowledged:
+            self._acknowledged = acknowledged
+            self._source.acknowledge(acknowledged)
+
+
+def read_failure(record: object) -> Failure:
+    """The `failure` of a frame. User code shares the pod with what wrote it, so nothing is taken on trust."""
+    if not isinstance(record, dict):
+        return Failure(FailureKind.PLATFORM, "the pod reported no reason")
+    texts = {key: record.get(key) for key in ("kind", "message", "remedy", "traceback")}
+    clean = {key: value if isinstance(value, str) else None for key, value in texts.items()}
+    return Failure(
+        clean["kind"] or FailureKind.PLATFORM,
+        clean["message"] or "the pod reported no reason",
+        clean["remedy"],
+        clean["traceback"],
+    )

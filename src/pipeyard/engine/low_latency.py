@@ -1,0 +1,222 @@
+"""The lane of one low latency deployment: a warm pod that is kept up, and what waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+
+from pipeyard import clock
+from pipeyard.domain.deployments import Deployment, DeploymentStatus
+from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
+from pipeyard.domain.log_lines import LogBatch, LogLine, Subject
+from pipeyard.domain.pods import PodRef
+from pipeyard.engine.pods import Pod
+from pipeyard.engine.waits import first_of
+from pipeyard.engine.workshop import Workshop
+from pipeyard.errors import ConflictError, PodError
+from pipeyard.pod.protocol import FailureKind
+
+logger = logging.getLogger(__name__)
+
+# Sent to the pod ahead of what it can run at once: it never idles while the server fetches the next one, and its
+# memory stays bounded. The rest waits in the store.
+SENT_AHEAD = 32
+KEPT_VALUES_MAX_BYTES = 64 * 1024  # larger values are read back from the store when their turn comes
+FIRST_RETRY_S = 1.0
+LONGEST_RETRY_S = 60.0
+STEADY_S = 60.0  # a pod that was up this long starts the delays anew
+
+
+class LowLatencyLane:
+    """Keeps the deployment's pod up and feeds it in order."""
+
+    def __init__(self, workshop: Workshop, deployment: Deployment, stop_grace_s: float) -> None:
+        self._workshop = workshop
+        self._deployment = deployment
+        self._stop_grace_s = stop_grace_s
+        self._waiting: deque[str] = deque()
+        self._kept: dict[str, PendingExecution] = {}
+        self._running: list[str] = []  # adopted; the pod must know them
+        self._dropped = False
+        self._work = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._pod: Pod | None = None
+        self.status = deployment.status
+
+    def start(self, ref: PodRef | None = None) -> None:
+        """Keep the pod up from now on, beginning with one of an earlier server if it still runs."""
+        self._workshop.tasks.start(self._keep_up(ref), f"deployment {self._deployment.name}")
+
+    def check_up(self) -> None:
+        """Raises ConflictError when an execution would wait for ever."""
+        if self.status is DeploymentStatus.CREATION_FAILED:
+            name = self._deployment.name
+            raise ConflictError(
+                f'deployment "{name}" could not be created; see its logs, then delete and create it again'
+            )
+
+    def submit(self, execution: PendingExecution) -> None:
+        """Queue an execution that is Pending in the store."""
+        if len(execution.input_values_json) <= KEPT_VALUES_MAX_BYTES and execution.input_values_json:
+            self._kept[execution.id] = execution
+        self._waiting.append(execution.id)
+        self._work.set()
+        if self._ended.is_set():  # accepted while the deployment was being disabled: it still runs
+            self._ended.clear()
+            self.start()
+
+    def adopt(self, execution: PendingExecution) -> None:
+        """Before `start`: an open execution that an earlier server accepted."""
+        if execution.status is ExecutionStatus.RUNNING:
+            self._running.append(execution.id)
+        else:
+            self._waiting.append(execution.id)
+
+    def list_pods(self) -> list[tuple[str, str]]:
+        """Id and status."""
+        if self._pod is None or self._pod.gone.is_set():
+            return []
+        if self._stopping.is_set():
+            return [(self._pod.pod_id, "stopping")]
+        return [(self._pod.pod_id, "up" if self._pod.ready.is_set() else "starting")]
+
+    async def stop(self, *, drain: bool) -> None:
+        """End the pod: in the background after what is open (`drain`), or at once."""
+        self._stopping.set()
+        self._work.set()
+        if not drain:
+            self._dropped = True
+            self._waiting.clear()
+            self._kept.clear()
+            if self._pod is not None:
+                await self._workshop.runtime.stop(self._pod.ref, 0)
+            await self._ended.wait()
+
+    def let_go(self) -> None:
+        """Leave the pod to the next server."""
+        if self._pod is not None:
+            self._pod.let_go()
+
+    async def _keep_up(self, ref: PodRef | None) -> None:
+        try:
+            delay_s = FIRST_RETRY_S
+            while not self._is_finished():
+                was_up_s = await self._one_pod(ref)
+                ref = None
+                if self._stopping.is_set() and not self._waiting:
+                    return
+                if self.status is DeploymentStatus.CREATION_PENDING:
+                    await self._give_up()
+                    return
+                await self._set_status(DeploymentStatus.DOWN_RETRYING)
+                delay_s = FIRST_RETRY_S if was_up_s >= STEADY_S else min(delay_s * 2, LONGEST_RETRY_S)
+                await self._note(f"the pod is started again in {delay_s:g} s")
+                await first_of(self._stopping, timeout_s=delay_s)
+        finally:
+            self._ended.set()
+
+    def _is_finished(self) -> bool:
+        return self._stopping.is_set() and not self._waiting
+
+    async def _one_pod(self, ref: PodRef | None) -> float:
+        """The life of one pod, from its start to its end. For how many seconds it was up."""
+        try:
+            pod = self._pod = await self._get_pod(ref)
+        except PodError as error:
+            await self._note(f"the pod could not be started: {error.message}")
+            return 0.0
+        await first_of(pod.ready, pod.gone)
+        up_since = clock.monotonic_s()
+        if pod.ready.is_set():
+            await self._set_status(DeploymentStatus.UP)
+            await self._note(f"pod {pod.pod_id} is up")
+            await self._feed(pod)
+        await pod.gone.wait()
+        await self._settle(pod)
+        return clock.monotonic_s() - up_since if pod.ready.is_set() else 0.0
+
+    async def _get_pod(self, ref: PodRef | None) -> Pod:
+        if ref is not None:
+            pod = self._workshop.attend(ref, self._put_back)
+            await first_of(pod.welcomed, pod.gone)
+        else:
+            spec = await self._workshop.deployment_pod(self._deployment)
+            pod = await self._workshop.start_pod(spec, self._put_back)
+        pod.freed = self._work
+        if ref is not None:
+            await self._reconcile(pod)
+        return pod
+
+    async def _reconcile(self, pod: Pod) -> None:
+        """Compare what the store says of an adopted pod with what the pod says. Nothing is sent or ended twice."""
+        lost = [one for one in self._running if one not in pod.in_flight]
+        lost += [one for one in self._waiting if one not in pod.in_flight and one in pod.started]
+        self._running.clear()
+        self._waiting = deque(one for one in self._waiting if one not in pod.in_flight and one not in lost)
+        for execution_id in lost:
+            await self._workshop.records.fail(execution_id, ExecutionStatus.ERROR, pod.lost_failure())
+
+    async def _feed(self, pod: Pod) -> None:
+        resources = self._deployment.resources
+        at_once = resources.max_parallel_executions_per_pod if resources.enable_parallel_executions else 1
+        while not pod.gone.is_set():
+            self._work.clear()
+            while self._waiting and len(pod.in_flight) < at_once + SENT_AHEAD and not pod.gone.is_set():
+                await self._give_next(pod)
+            if self._stopping.is_set() and not self._waiting and not pod.in_flight:
+                pod.stop(self._stop_grace_s)
+                await pod.gone.wait()
+            await first_of(self._work, pod.gone)
+
+    async def _give_next(self, pod: Pod) -> None:
+        execution_id = self._waiting.popleft()
+        execution = self._kept.pop(execution_id, None) or await self._workshop.store.get_pending(execution_id)
+        if execution is None or execution.status.is_final:
+            return
+        try:
+            await self._workshop.give(pod, execution, self._deployment.execution_timeout_s)
+        except PodError:
+            # Between two connections: it is put back, and given when the pod is there again or replaced.
+            pod.in_flight.pop(execution_id, None)
+            self._waiting.appendleft(execution_id)
+            await first_of(pod.welcomed, pod.gone)
+
+    def _put_back(self, execution_ids: list[str]) -> None:
+        if self._dropped:
+            return
+        self._waiting.extendleft(reversed(execution_ids))
+        self._work.set()
+
+    async def _settle(self, pod: Pod) -> None:
+        """End what the pod had begun, keep what it had not."""
+        begun = [one for one in pod.in_flight if one in pod.started]
+        self._put_back([one for one in pod.in_flight if one not in pod.started])
+        if pod.exit_failure is not None and not self._stopping.is_set():
+            await self._note(f"pod {pod.pod_id} ended: {pod.exit_failure.message}")
+        for execution_id in begun:
+            await self._workshop.records.fail(execution_id, ExecutionStatus.ERROR, pod.lost_failure())
+
+    async def _give_up(self) -> None:
+        """The first pod never came up: nothing will change by itself."""
+        await self._set_status(DeploymentStatus.CREATION_FAILED)
+        failure = Failure(
+            FailureKind.PLATFORM,
+            f'deployment "{self._deployment.name}" could not be created',
+            "The deployment's logs have the reason.",
+        )
+        while self._waiting:
+            await self._workshop.records.fail(self._waiting.popleft(), ExecutionStatus.ERROR, failure)
+
+    async def _set_status(self, status: DeploymentStatus) -> None:
+        if self._stopping.is_set():
+            return  # disabled or deleted meanwhile: that status stands
+        self.status = status
+        await self._workshop.store.set_deployment_status(self._deployment.id, status)
+        self._workshop.notify(self._deployment.id)
+
+    async def _note(self, message: str) -> None:
+        """A line of the platform in the deployment's log."""
+        line = LogLine(clock.now(), f"[pipeyard] {message}", "stderr")
+        await self._workshop.records.logs.append(LogBatch(Subject.DEPLOYMENT, self._deployment.id, (line,)))

@@ -1,0 +1,51 @@
+"""How many executions may be open per deployment: queues are bounded."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from pipeyard.errors import QueueFullError
+
+RETRY_AFTER_S = 1
+
+
+class Places:
+    """Counts open executions. `None` stands for the runs, which have no deployment."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken: Counter[str | None] = Counter()
+        self._owners: dict[str, str | None] = {}
+
+    def take(self, deployment_id: str | None) -> None:
+        """A place for an execution that is being accepted. Raises QueueFullError."""
+        taken = self._taken[deployment_id]
+        if taken >= self._most:
+            whose = "of runs" if deployment_id is None else "of this deployment"
+            raise QueueFullError(f"{taken} executions {whose} are open, the limit; come back later", RETRY_AFTER_S)
+        self._taken[deployment_id] = taken + 1
+
+    def give_back(self, deployment_id: str | None) -> None:
+        """The execution was not accepted after all."""
+        self._taken[deployment_id] -= 1
+        if self._taken[deployment_id] <= 0:
+            del self._taken[deployment_id]
+
+    def occupy(self, execution_id: str, deployment_id: str | None) -> None:
+        """The execution that a place was taken for is accepted."""
+        self._owners[execution_id] = deployment_id
+
+    def adopt(self, execution_id: str, deployment_id: str | None) -> None:
+        """An execution that an earlier server accepted counts, beyond the limit too."""
+        self._taken[deployment_id] += 1
+        self._owners[execution_id] = deployment_id
+
+    def leave(self, execution_id: str) -> None:
+        """The execution has ended, or is gone. Idempotent."""
+        if execution_id in self._owners:
+            self.give_back(self._owners.pop(execution_id))
+
+    def forget(self, deployment_id: str) -> None:
+        """The deployment is gone with all its executions."""
+        for execution_id in [one for one, owner in self._owners.items() if owner == deployment_id]:
+            self.leave(execution_id)

@@ -1,0 +1,220 @@
+"""One pod as the engine sees it: its connection, what it has been given, what it has begun."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeyard.domain.executions import Failure, input_path
+from pipeyard.domain.log_lines import Subject
+from pipeyard.domain.pods import PodPhase, PodRef
+from pipeyard.engine.intake import Intake, Records, read_failure
+from pipeyard.engine.links import PodLink
+from pipeyard.errors import PodError
+from pipeyard.pod import protocol
+from pipeyard.pod.protocol import FailureKind, Frame
+from pipeyard.ports import DataStore, Runtime
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Order:
+    """One execution, ready to be sent to a pod."""
+
+    execution_id: str
+    values_json: bytes
+    files: tuple[str, ...]
+    timeout_s: float | None
+
+
+class Pod:
+    """Attached to a running pod until the pod is gone. `attend` must run in a task of its own."""
+
+    def __init__(
+        self, ref: PodRef, runtime: Runtime, records: Records, on_missing: Callable[[list[str]], None]
+    ) -> None:
+        self.ref = ref
+        self._on_missing = on_missing
+        self._runtime = runtime
+        self._records = records
+        self._link: PodLink | None = None
+        self._intake: Intake | None = None
+        self._acknowledged = 0
+        self._variables: dict[str, str] | None = None
+        self.welcomed = asyncio.Event()
+        self.ready = asyncio.Event()
+        self.gone = asyncio.Event()
+        self.freed = asyncio.Event()  # set whenever an execution has ended, and when the pod is gone
+        self.in_flight: dict[str, None] = {}  # sent or found there, in order, and not ended
+        self.started: set[str] = set()
+        self.exit_failure: Failure | None = None
+
+    @property
+    def pod_id(self) -> str:
+        """Its id."""
+        return self.ref.pod_id
+
+    @property
+    def log_subject(self) -> tuple[Subject, str]:
+        """A low latency pod's own lines belong to its deployment, an elastic pod's to its execution."""
+        if self.ref.deployment_id is not None:
+            return Subject.DEPLOYMENT, self.ref.deployment_id
+        return Subject.EXECUTION, self.ref.execution_id or self.pod_id
+
+    async def attend(self) -> None:
+        """Stay connected until the pod is gone, then learn what it had begun, and remove it."""
+        while await self._is_alive():
+            await self._attach()
+        if self._intake is not None:
+            await self._intake.settle()
+        state = await self._runtime.inspect(self.ref)
+        self.started |= state.started
+        await self._runtime.stop(self.ref, 0)
+        self.gone.set()
+        self.freed.set()
+
+    async def _is_alive(self) -> bool:
+        state = await self._runtime.inspect(self.ref)
+        return state.phase in (PodPhase.STARTING, PodPhase.READY)
+
+    async def _attach(self) -> None:
+        """One connection, from hello to its end."""
+        try:
+            connection = await self._runtime.connect(self.ref)
+        except PodError:
+            await self._wait_for_exit(1.0)
+            return
+        self._intake = Intake(self, self._records, self._acknowledged)
+        link = await PodLink.open(connection, self._on_frame)
+        self._link = link
+        link.send({"type": "hello", "protocol": protocol.PROTOCOL_VERSION, "acked": self._acknowledged})
+        await link.lost.wait()
+        # The supervisor hangs up when it ends: look again once it has.
+        await self._wait_for_exit(1.0)
+
+    async def _wait_for_exit(self, at_most_s: float) -> None:
+        try:
+            async with asyncio.timeout(at_most_s):
+                await self._runtime.exited(self.ref)
+        except TimeoutError:
+            return
+
+    def _on_frame(self, frame: Frame) -> None:
+        if frame.type == "welcome":
+            self._compare(frame.header.get("executions", []))
+            if frame.header.get("state") == "ready":
+                self.ready.set()
+            self.welcomed.set()
+            return
+        if frame.type == "ready":
+            self.ready.set()
+        elif frame.type == "started":
+            self.started.add(frame.header["execution_id"])
+        elif frame.type == "exited":
+            self.exit_failure = read_failure(
+                {"kind": frame.header.get("reason"), "message": frame.header.get("message")}
+            )
+        if self._intake is not None:
+            self._intake.take(frame)
+
+    def _compare(self, has: list[str]) -> None:
+        """What a lost connection swallowed must be sent again; what an earlier server sent is known now."""
+        missing = [one for one in self.in_flight if one not in has and one not in self.started]
+        for execution_id in missing:
+            del self.in_flight[execution_id]
+        self.in_flight |= dict.fromkeys(has)
+        if missing:
+            self._on_missing(missing)
+
+    def acknowledge(self, number: int) -> None:
+        """See `EventSource`."""
+        self._acknowledged = max(self._acknowledged, number)
+        if self._link is not None:
+            self._link.send({"type": "ack", "n": number})
+
+    def forget(self, execution_id: str) -> None:
+        """See `EventSource`."""
+        self.in_flight.pop(execution_id, None)
+        self.started.discard(execution_id)
+        self.freed.set()
+
+    def resend(self) -> None:
+        """See `EventSource`."""
+        if self._link is not None:
+            self._link.close()
+
+    async def send(self, order: Order, variables: Mapping[str, str], files: DataStore) -> None:
+        """Give the pod one execution. What a lost connection swallows is not in the next `welcome` and sent again."""
+        link = self._link
+        if link is None:
+            raise PodError(f"pod {self.pod_id} is not connected")
+        self.in_flight[order.execution_id] = None
+        self._send_variables(link, variables)
+        sent = [name for name in order.files if await self._send_file(link, order.execution_id, name, files)]
+        values = order.values_json if len(sent) == len(order.files) else _with_nulls(order, sent)
+        header = {
+            "type": "execute",
+            "execution_id": order.execution_id,
+            "files": sent,
+            "timeout_s": order.timeout_s,
+        }
+        link.send(header, values)
+        await link.drained()
+
+    def _send_variables(self, link: PodLink, variables: Mapping[str, str]) -> None:
+        if self._variables != variables:
+            self._variables = dict(variables)
+            link.send({"type": "environment"}, json.dumps(self._variables).encode())
+
+    async def _send_file(self, link: PodLink, execution_id: str, name: str, files: DataStore) -> bool:
+        path = input_path(execution_id, name)
+        if await files.size(path) is None:
+            return False
+        async for chunk, offset, last in _chunks(files.read(path)):
+            header = {"type": "file", "execution_id": execution_id, "name": name, "offset": offset, "last": last}
+            link.send(header, chunk)
+            await link.drained()
+        return True
+
+    def stop(self, grace_s: float) -> None:
+        """Ask it to end after what it has, at most `grace_s`."""
+        if self._link is not None:
+            self._link.send({"type": "stop", "grace_s": grace_s})
+
+    def let_go(self) -> None:
+        """Hang up and leave the pod running, for the next server."""
+        if self._link is not None:
+            self._link.close()
+
+    def lost_failure(self) -> Failure:
+        """Why an execution that this pod had begun has no end of its own."""
+        if self.exit_failure is not None and self.exit_failure.kind != FailureKind.STOPPED:
+            return self.exit_failure
+        return Failure(
+            FailureKind.LOST,
+            f"the pod {self.pod_id} ended before the execution did",
+            "Trigger it again; if it happens again, look at the memory of the machine and the server's log.",
+        )
+
+
+async def _chunks(stream: AsyncIterator[bytes]) -> AsyncIterator[tuple[bytes, int, bool]]:
+    """Each chunk with its offset and whether it is the last; an empty file is one empty chunk."""
+    offset, held = 0, b""
+    async for chunk in stream:
+        if held:
+            yield held, offset, False
+            offset += len(held)
+        held = chunk
+    yield held, offset, True
+
+
+def _with_nulls(order: Order, sent: list[str]) -> bytes:
+    """File inputs that were not sent arrive as None."""
+    values: dict[str, Any] = json.loads(order.values_json)
+    values |= {name: None for name in order.files if name not in sent}
+    return json.dumps(values).encode()

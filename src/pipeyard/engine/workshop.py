@@ -1,0 +1,124 @@
+"""What both kinds of lane need to start a pod and to give it executions."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pipeyard.domain.deployments import Deployment, Resources
+from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
+from pipeyard.domain.modes import Mode
+from pipeyard.domain.pipelines import Pipeline
+from pipeyard.domain.pods import PodRef, PodSpec
+from pipeyard.engine.guarded_tasks import GuardedTasks
+from pipeyard.engine.inputs import read_inputs
+from pipeyard.engine.intake import Records
+from pipeyard.engine.pods import Order, Pod
+from pipeyard.errors import InvalidInputError, PodError
+from pipeyard.pod.protocol import FailureKind
+from pipeyard.ports import DataStore, ImageBuilder, Runtime, Store
+from pipeyard.services.identities import IdentityService
+from pipeyard.services.pipelines import CodeFolders
+from pipeyard.services.remembered import Remembered
+from pipeyard.wire import CONTROL_URL_VARIABLE, ENVIRONMENT_URL_VARIABLE, TOKEN_VARIABLE
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Everything that exists once per server."""
+
+    store: Store
+    runtime: Runtime
+    images: ImageBuilder
+    folders: CodeFolders
+    files: DataStore
+    records: Records
+    identities: IdentityService
+    tasks: GuardedTasks
+    variables: Remembered[str, dict[str, str]]  # by environment id
+    environment_url: Callable[[str], str]  # by environment id, as pods reach it
+    control_url: str
+    notify: Callable[[str], None]  # after the commit of a change to a pipeline or deployment
+
+    async def start_pod(self, spec: PodSpec, on_missing: Callable[[list[str]], None]) -> Pod:
+        """Start it and attend to it. Raises PodError."""
+        return self.attend(await self.runtime.start(spec), on_missing)
+
+    def attend(self, ref: PodRef, on_missing: Callable[[list[str]], None]) -> Pod:
+        """Attach to a pod that runs."""
+        pod = Pod(ref, self.runtime, self.records, on_missing)
+        self.tasks.start(pod.attend(), f"pod {ref.pod_id}")
+        return pod
+
+    async def give(self, pod: Pod, execution: PendingExecution, timeout_s: int | None) -> None:
+        """Send an execution, or end it when its inputs cannot be had. Raises PodError when the pod is not connected."""
+        variables = await self.variables.get(execution.environment_id)
+        try:
+            inputs = read_inputs(execution, variables)
+        except InvalidInputError as error:
+            failure = Failure(FailureKind.INVALID_INPUT, error.message, "Set the variable or change the mapping.")
+            await self.records.fail(execution.id, ExecutionStatus.FAILED, failure)
+            return
+        order = Order(execution.id, inputs.values_json, inputs.files, timeout_s)
+        await pod.send(order, variables, self.files)
+
+    async def deployment_pod(self, deployment: Deployment) -> PodSpec:
+        """The spec of a low latency pod. Raises PodError when the pipeline is gone."""
+        pipeline = await self._pipeline(deployment.pipeline_id)
+        token = self.identities.pod_token(deployment.created_by, "deployment", deployment.id)
+        variables = await self._pod_variables(deployment.environment_id, token)
+        return self._spec(pipeline, deployment.resources, variables, deployment_id=deployment.id)
+
+    async def execution_pod(self, execution: PendingExecution) -> PodSpec:
+        """The spec of an elastic pod. Raises PodError when the pipeline is gone."""
+        pipeline = await self._pipeline(execution.pipeline_id)
+        token = self.identities.pod_token(pipeline.created_by, "execution", execution.id)
+        variables = await self._pod_variables(pipeline.environment_id, token)
+        return self._spec(pipeline, Resources(), variables, execution_id=execution.id)
+
+    async def _pipeline(self, pipeline_id: str) -> Pipeline:
+        pipeline = await self.store.get_pipeline_by_id(pipeline_id)
+        if pipeline is None or pipeline.image is None:
+            raise PodError("the pipeline is gone, or has no image")
+        return pipeline
+
+    async def _pod_variables(self, environment_id: str, token: str) -> dict[str, str]:
+        return dict(await self.variables.get(environment_id)) | {
+            TOKEN_VARIABLE: token,
+            ENVIRONMENT_URL_VARIABLE: self.environment_url(environment_id),
+            CONTROL_URL_VARIABLE: self.control_url,
+        }
+
+    def _spec(
+        self,
+        pipeline: Pipeline,
+        resources: Resources,
+        variables: Mapping[str, str],
+        *,
+        deployment_id: str | None = None,
+        execution_id: str | None = None,
+    ) -> PodSpec:
+        declaration = pipeline.declaration
+        assert pipeline.image is not None
+        return PodSpec(
+            # Never used twice: events and log lines are told apart by it.
+            pod_id=f"{execution_id or deployment_id}-{secrets.token_hex(4)}",
+            environment_id=pipeline.environment_id,
+            mode=Mode.LOW_LATENCY if deployment_id else Mode.ELASTIC,
+            image=self.images.path(pipeline.image),
+            code=self.folders.code(pipeline.id),
+            function_path=declaration.function_path,
+            function_name=declaration.function_name,
+            inputs=tuple((declared.name, declared.data_type.value) for declared in declaration.inputs),
+            outputs=tuple((declared.name, declared.data_type.value) for declared in declaration.outputs),
+            variables=dict(variables),
+            parallel_executions_max=(
+                resources.max_parallel_executions_per_pod if resources.enable_parallel_executions else 1
+            ),
+            enable_parallel_executions=resources.enable_parallel_executions,
+            ram_request_bytes=resources.ram_request_bytes,
+            gpu_request=resources.gpu_request or 0,
+            deployment_id=deployment_id,
+            execution_id=execution_id,
+        )

@@ -1,0 +1,163 @@
+"""One writer thread with group commit: many small durable writes share one transaction and one sync of the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from pipeyard.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Transactional(Protocol):
+    """What the writer needs of a connection: `sqlite3.Connection` and `sqlalchemy.Connection` both have it."""
+
+    def commit(self) -> object: ...
+    def rollback(self) -> object: ...
+    def close(self) -> object: ...
+
+
+C = TypeVar("C", bound=Transactional)
+
+
+class _Write(Generic[C]):
+    """One operation on its way: queued, run, and then the news of it."""
+
+    __slots__ = ("error", "future", "operation", "result")
+
+    def __init__(self, operation: Callable[[C], Any], future: asyncio.Future[Any]) -> None:
+        self.operation = operation
+        self.future = future
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class GroupCommit(Generic[C]):
+    """A thread that owns one connection and runs what is submitted, in the order of the calls.
+
+    It takes everything that is queued, runs it in one transaction, commits once, and tells the event loop once.
+
+    Operations must be re-runnable: if one of a group raises, the group is rolled back and its halves are run again,
+    so that in the end the guilty one alone fails. They touch the connection and nothing else, and never wait.
+    """
+
+    def __init__(self, connection: C, begin: Callable[[C], object], name: str) -> None:
+        self._connection = connection
+        self._begin = begin
+        self._queue: queue.SimpleQueue[_Write[C] | None] = queue.SimpleQueue()
+        self._is_closed = False
+        # Nothing may be queued behind the None that ends the thread: it would never be told.
+        self._lock = threading.Lock()
+        self._ended: concurrent.futures.Future[None] = concurrent.futures.Future()
+        # A daemon: what it has not committed was never acknowledged, so a process that just ends loses nothing.
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    def submit(self, operation: Callable[[C], T]) -> asyncio.Future[T]:
+        """Queue an operation now. The future is done once it is durable; cancelling it does not take it back."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        with self._lock:
+            if self._is_closed:
+                raise StoreError("the store is closed")
+            self._queue.put(_Write(operation, future))
+        return future
+
+    async def close(self) -> None:
+        """Commit everything that is queued, then close the connection. Idempotent."""
+        with self._lock:
+            if not self._is_closed:
+                self._is_closed = True
+                self._queue.put(None)
+        await asyncio.shield(asyncio.wrap_future(self._ended))
+
+    def _run(self) -> None:
+        while group := self._take():
+            self._commit(group)
+            _tell(group)
+        try:
+            self._connection.close()
+        except Exception as error:
+            self._ended.set_exception(error)
+        else:
+            self._ended.set_result(None)
+
+    def _take(self) -> list[_Write[C]]:
+        """Wait for one, then take all that is there. Empty: the end."""
+        group: list[_Write[C]] = []
+        write = self._queue.get()
+        while write is not None:
+            group.append(write)
+            try:
+                write = self._queue.get_nowait()
+            except queue.Empty:
+                return group
+        if group:
+            self._queue.put(None)  # this group first, the end after it
+        return group
+
+    def _commit(self, group: Sequence[_Write[C]]) -> None:
+        """Run a group in one transaction; if one of several raises, each half in its own, in the same order."""
+        try:
+            self._begin(self._connection)
+        except BaseException as error:
+            self._fail(group, error)
+            return
+        for write in group:
+            try:
+                write.result = write.operation(self._connection)
+            except BaseException as error:
+                if len(group) == 1:
+                    self._fail(group, error)
+                    return
+                self._roll_back()
+                middle = len(group) // 2
+                self._commit(group[:middle])
+                self._commit(group[middle:])
+                return
+        try:
+            self._connection.commit()
+        except BaseException as error:
+            self._fail(group, error)
+
+    def _fail(self, group: Sequence[_Write[C]], error: BaseException) -> None:
+        self._roll_back()
+        if isinstance(error, StopIteration):  # a future refuses it
+            error = RuntimeError("an operation raised StopIteration")
+        for write in group:
+            write.error = error
+
+    def _roll_back(self) -> None:
+        try:
+            self._connection.rollback()
+        except Exception:
+            log.exception("a transaction could not be rolled back")
+
+
+def _tell(group: Sequence[_Write[Any]]) -> None:
+    """Wake each event loop once for all its futures of the group: there is one loop, outside of tests."""
+    loop = group[0].future.get_loop()
+    mine = [write for write in group if write.future.get_loop() is loop]
+    others = [write for write in group if write.future.get_loop() is not loop]
+    try:
+        loop.call_soon_threadsafe(_resolve, mine)
+    except RuntimeError:
+        log.debug("%d writes were committed after their event loop had closed", len(mine))
+    if others:
+        _tell(others)
+
+
+def _resolve(group: Sequence[_Write[Any]]) -> None:
+    for write in group:
+        if write.future.done():  # its caller was cancelled
+            continue
+        if write.error is None:
+            write.future.set_result(write.result)
+        else:
+            write.future.set_exception(write.error)

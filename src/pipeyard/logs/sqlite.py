@@ -1,0 +1,164 @@
+"""Log lines in one SQLite file of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pipeyard.clock import from_epoch_ms, to_epoch_ms
+from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
+from pipeyard.errors import StoreError
+from pipeyard.group_commit import GroupCommit
+
+READERS = 2
+BUSY_TIMEOUT_S = 30.0
+_FIRST_MS, _LAST_MS = -(2**63), 2**63 - 1
+_WITHOUT_LIMIT = -1
+
+# Step n brings a file of version n to n + 1. Never change one that was released: add the next.
+STEPS = (
+    """
+    CREATE TABLE lines (
+        sequence INTEGER PRIMARY KEY,  -- the order of arrival
+        subject TEXT NOT NULL,
+        subject_id TEXT NOT NULL,
+        at INTEGER NOT NULL,  -- milliseconds since 1970
+        stream TEXT NOT NULL,
+        pod_id TEXT,
+        message TEXT NOT NULL
+    );
+    CREATE INDEX lines_of_subject ON lines (subject_id, subject, at, sequence);
+    CREATE TABLE pod_events (
+        pod_id TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        subject TEXT NOT NULL,
+        subject_id TEXT NOT NULL,
+        PRIMARY KEY (pod_id, number)
+    ) WITHOUT ROWID;
+    CREATE INDEX pod_events_of_subject ON pod_events (subject_id, subject);
+    """,
+)
+
+_ADD_EVENT = "INSERT INTO pod_events (pod_id, number, subject, subject_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_ADD_LINE = "INSERT INTO lines (subject, subject_id, at, stream, pod_id, message) VALUES (?, ?, ?, ?, ?, ?)"
+_READ = """
+    SELECT at, message, stream, pod_id FROM lines
+    WHERE subject_id = ? AND subject = ? AND at >= ? AND at < ?
+    ORDER BY at, sequence LIMIT ?
+"""
+_DELETE_LINES = "DELETE FROM lines WHERE subject_id = ? AND subject = ?"
+_DELETE_EVENTS = "DELETE FROM pod_events WHERE subject_id = ? AND subject = ?"
+
+
+class SqliteLogStore:
+    """Implements `ports.LogStore`."""
+
+    def __init__(self, writing: sqlite3.Connection, reading: Sequence[sqlite3.Connection]) -> None:
+        self._writer = GroupCommit(writing, _begin, "log-writer")
+        self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        for connection in reading:
+            self._idle.put(connection)
+        self._readers = ThreadPoolExecutor(len(reading), "log-reader")
+
+    @classmethod
+    def open(cls, path: Path) -> SqliteLogStore:
+        """Open the file, made or brought up to date if need be. Raises StoreError."""
+        opened: list[sqlite3.Connection] = []
+        try:
+            path.touch(mode=0o600)  # the files beside it take its mode
+            for _ in range(1 + READERS):
+                opened.append(_connect(path))
+            _prepare(opened[0])
+        except (sqlite3.Error, OSError, StoreError) as error:
+            for connection in opened:
+                connection.close()
+            raise StoreError(f"the log file {path} cannot be opened: {error}") from error
+        return cls(opened[0], opened[1:])
+
+    def append(self, batch: LogBatch) -> asyncio.Future[None]:
+        """Store durably, in the order of the calls. A batch with a pod event that was stored before changes nothing."""
+        subject, subject_id = batch.subject.value, batch.subject_id
+        rows = [
+            (subject, subject_id, to_epoch_ms(line.at), line.stream, line.pod_id, _storable(line.message))
+            for line in batch.lines
+        ]
+        event = None if batch.pod_event is None else (*batch.pod_event, subject, subject_id)
+
+        def add(connection: sqlite3.Connection) -> None:
+            if event is None or connection.execute(_ADD_EVENT, event).rowcount == 1:
+                connection.executemany(_ADD_LINE, rows)
+
+        return self._writer.submit(add)
+
+    async def read(self, subject: Subject, subject_id: str, span: LogRange) -> Sequence[LogLine]:
+        """`from_at <= at < to_at`, ascending, the first `limit`."""
+        given = (
+            subject_id,
+            subject.value,
+            _FIRST_MS if span.from_at is None else to_epoch_ms(span.from_at),
+            _LAST_MS if span.to_at is None else to_epoch_ms(span.to_at),
+            _WITHOUT_LIMIT if span.limit is None else max(span.limit, 0),
+        )
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, given)
+
+    async def delete(self, subject: Subject, subject_ids: Iterable[str]) -> None:
+        """Forget all lines of these."""
+        rows = [(subject_id, subject.value) for subject_id in subject_ids]
+
+        def remove(connection: sqlite3.Connection) -> None:
+            connection.executemany(_DELETE_LINES, rows)
+            connection.executemany(_DELETE_EVENTS, rows)
+
+        await self._writer.submit(remove)
+
+    async def close(self) -> None:
+        """Commit what is queued, finish what is being read. Idempotent."""
+        await asyncio.to_thread(self._readers.shutdown)
+        while not self._idle.empty():
+            self._idle.get().close()
+        # The writer last: the last connection folds the write-ahead log into the file.
+        await self._writer.close()
+
+    def _read(self, given: tuple[str, str, int, int, int]) -> list[LogLine]:
+        connection = self._idle.get()  # there are as many as threads
+        try:
+            rows = connection.execute(_READ, given).fetchall()
+        finally:
+            self._idle.put(connection)
+        return [LogLine(from_epoch_ms(at), message, stream, pod_id) for at, message, stream, pod_id in rows]
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # isolation_level None: Python begins no transactions of its own.
+    return sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk, through a loss of power
+    connection.execute("PRAGMA journal_size_limit = 67108864")  # bytes the write-ahead log keeps when reused
+    _begin(connection)
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(STEPS):
+        raise StoreError(
+            f"it was written by a newer version of Pipeyard (format {version}, this version knows {len(STEPS)}): "
+            "install that version, or move the file away to start without old logs"
+        )
+    for step in STEPS[version:]:
+        for statement in step.split(";"):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {len(STEPS)}")
+    connection.commit()
+
+
+def _storable(text: str) -> str:
+    """The text with its lone surrogates replaced, which are no Unicode: databases refuse them."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,74 @@
+"""Says in words how a worker or an execution came to its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from .protocol import FailureKind, Outcome
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_SIGNAL_REMEDIES = {
+    signal.SIGSEGV: "Native code crashed: check the versions of packages with compiled parts against each other.",
+    signal.SIGBUS: "Native code crashed: check memory-mapped files and the versions of packages with compiled parts.",
+    signal.SIGILL: "A package was compiled for another processor: install a version built for this one.",
+    signal.SIGABRT: "Native code gave up: its last words are in the execution's log.",
+    signal.SIGFPE: "Native code crashed in arithmetic: check the versions of packages with compiled parts.",
+    signal.SIGKILL: "Nothing in Pipeyard sent it. The machine may have run out of memory: see its kernel log.",
+}
+
+
+class Ending:
+    """The outcome of an execution that ended without its function returning, and the reason."""
+
+    __slots__ = ("kind", "message", "outcome", "remedy")
+
+    def __init__(self, outcome: str, kind: str, message: str, remedy: str | None = None) -> None:
+        self.outcome = outcome
+        self.kind = kind
+        self.message = message
+        self.remedy = remedy
+
+    def failure(self) -> dict[str, Any]:
+        """The `failure` of a `finished` event."""
+        return {"kind": self.kind, "message": self.message, "remedy": self.remedy, "traceback": None}
+
+
+def of_worker(status: int) -> Ending:
+    """Why the worker ended, from its wait status."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        try:
+            name = f" ({signal.Signals(number).name})"
+        except ValueError:
+            name = ""
+        # Native code of the user dies of its own signals. Nothing in a pod sends SIGKILL but the kernel or an operator.
+        outcome = Outcome.ERROR if number == signal.SIGKILL else Outcome.FAILED
+        remedy = _SIGNAL_REMEDIES.get(signal.Signals(number)) if name else None
+        return Ending(outcome, FailureKind.SIGNALLED, f"killed by signal {number}{name}", remedy)
+    code = os.WEXITSTATUS(status)
+    return Ending(
+        Outcome.FAILED,
+        FailureKind.EXITED,
+        f"the process ended with code {code} before the function returned",
+        "Do not call os._exit in a pipeline; a thread or a native library may have done so.",
+    )
+
+
+def of_start(status: int) -> Ending:
+    """Why the worker ended before it could run any user code."""
+    message = f"the worker did not start: {of_worker(status).message}"
+    return Ending(Outcome.ERROR, FailureKind.PLATFORM, message, "Its last words are in the log.")
+
+
+def of_decision(kind: str, timeout_s: float | None) -> Ending:
+    """Why the supervisor ended an execution."""
+    if kind == FailureKind.TIMED_OUT:
+        message = f"the execution took longer than its timeout of {timeout_s:g} s"
+        return Ending(Outcome.FAILED, kind, message, "Raise execution_timeout_s, or make the function faster.")
+    if kind == FailureKind.CANCELLED:
+        return Ending(Outcome.FAILED, kind, "the execution was cancelled")
+    return Ending(Outcome.ERROR, FailureKind.STOPPED, "the pod was stopped while the execution ran")

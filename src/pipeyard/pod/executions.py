@@ -1,0 +1,75 @@
+"""The executions of one pod: those that wait, in order, and those that run."""
+
+from __future__ import annotations
+
+from collections import deque
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# How many ended executions are remembered, so that a repeated `execute` changes nothing.
+_REMEMBERED_MAX = 10_000
+
+
+class Execution:
+    """One execution in this pod."""
+
+    __slots__ = ("body", "deadline_s", "ending", "files", "id", "timeout_s")
+
+    def __init__(self, header: dict[str, Any], body: bytes) -> None:
+        self.id: str = header["execution_id"]
+        self.files: list[str] = header.get("files") or []
+        self.timeout_s: float | None = header.get("timeout_s")
+        self.body = body
+        self.deadline_s: float | None = None
+        self.ending: str | None = None  # the failure kind with which the supervisor is ending it
+
+
+class Executions:
+    """A bounded number runs at once, the others keep their order."""
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._waiting: deque[Execution] = deque()
+        self.running: dict[str, Execution] = {}
+        self._ended: dict[str, None] = {}
+
+    def knows(self, execution_id: str) -> bool:
+        """Whether it waits, runs or has ended here."""
+        return (
+            execution_id in self.running
+            or execution_id in self._ended
+            or any(execution.id == execution_id for execution in self._waiting)
+        )
+
+    def open_ids(self) -> list[str]:
+        """Those that wait or run."""
+        return [*self.running, *(execution.id for execution in self._waiting)]
+
+    def add(self, execution: Execution) -> None:
+        """Put it at the end of the line."""
+        self._waiting.append(execution)
+
+    def take_next(self) -> Execution | None:
+        """Move the first that waits to those that run, if a slot is free."""
+        if not self._waiting or len(self.running) >= self._slots:
+            return None
+        execution = self._waiting.popleft()
+        self.running[execution.id] = execution
+        return execution
+
+    def withdraw(self, execution_id: str) -> Execution | None:
+        """Take one out of the line before it starts."""
+        for execution in self._waiting:
+            if execution.id == execution_id:
+                self._waiting.remove(execution)
+                return execution
+        return None
+
+    def end(self, execution_id: str) -> None:
+        """It has ended: free its slot and remember its id."""
+        self.running.pop(execution_id, None)
+        self._ended[execution_id] = None
+        if len(self._ended) > _REMEMBERED_MAX:
+            del self._ended[next(iter(self._ended))]

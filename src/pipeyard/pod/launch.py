@@ -1,0 +1,139 @@
+"""From the interpreter that the runtime starts to a supervisor in its own place.
+
+The body of the `launch` frame: pod_id, pod_dir, image, program, code (or null), mode, parallel, slots, function_path,
+function_name, inputs and outputs ([[name, type]]), variables, level, outside_uid, hidden, gpu, orphan_s.
+The pod answers on its stdout: "ready\\n" once it is isolated, or the reason why it could not be.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import socket
+import sys
+
+from . import folder, isolation, kernel, protocol
+from .supervisor import Supervisor
+from .worker_process import WorkerProcess
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_LISTEN_BACKLOG = 16
+
+
+class PodFiles:
+    """Descriptors into the pod's folder, opened before it goes out of sight."""
+
+    __slots__ = ("exit", "journal", "listener", "ref")
+
+    def __init__(self, pod_dir: str) -> None:
+        os.chdir(pod_dir)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(folder.SOCKET_FILE)  # by its short name: a socket's path is limited to 108 bytes
+        self.listener.listen(_LISTEN_BACKLOG)
+        self.ref = _create(folder.REF_FILE)
+        self.exit = _create(folder.EXIT_FILE)
+        self.journal = _create(folder.JOURNAL_FILE, os.O_APPEND)
+
+
+def launch(connection_fd: int) -> None:
+    """Receive what to launch on the inherited connection and become the pod's supervisor."""
+    connection = socket.socket(fileno=connection_fd)
+    connection.set_inheritable(False)
+    decoder = protocol.Decoder()
+    frames: list[protocol.Frame] = []
+    while not frames:
+        data = connection.recv(1 << 16)
+        if not data:
+            return
+        frames = decoder.feed(data)
+    order = json.loads(frames[0].body)
+    try:
+        files = _isolated(order)
+    except OSError as error:
+        print(error, flush=True)
+        os._exit(1)
+    os.write(1, b"ready\n")
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):
+        os.dup2(null, descriptor)
+    supervisor = Supervisor(order, files, _worker(order))
+    kernel.set_dumpable(False)  # user code has the same user id: it must not trace the supervisor
+    supervisor.adopt(connection, decoder, frames[1:])
+    supervisor.run()
+
+
+def _isolated(order: dict[str, Any]) -> PodFiles:
+    """Return in the process that the supervisor is to be: a child of the one that called."""
+    namespaces = order["level"] == "namespaces"
+    owner = order["outside_uid"] if namespaces and os.geteuid() == 0 else None
+    paths = _paths_outside(order)
+    folder.create_files(paths, order["code"], owner)
+    _compile_program(order["program"])
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    files = PodFiles(order["pod_dir"])
+    place = _place(order, paths)
+    prepared = isolation.leave(place) if namespaces else None
+    if os.fork():
+        os._exit(0)  # the supervisor is an orphan now: it belongs to whoever reaps, this server or init
+    _write_ref(files.ref, order["level"])
+    if prepared is not None:
+        isolation.enter(place, prepared)
+    else:
+        kernel.set_child_subreaper()
+    return files
+
+
+def _paths_outside(order: dict[str, Any]) -> folder.PodPaths:
+    files = os.path.join(order["pod_dir"], folder.FILES_FOLDER)
+    return folder.PodPaths(files, order["image"], order["program"])
+
+
+def _place(order: dict[str, Any], outside: folder.PodPaths) -> isolation.Place:
+    inside = folder.PodPaths.isolated()
+    binds = isolation.interpreter_binds(order["image"])
+    binds += [
+        isolation.Bind(outside.image, inside.image),
+        isolation.Bind(outside.program, inside.program),
+        isolation.Bind(outside.tmp, "/var/tmp", writable=True),  # noqa: S108  the pod's own
+    ]
+    binds += [isolation.Bind(*pair, writable=True) for pair in zip(outside.folders(), inside.folders())]  # noqa: B905  Python 3.9
+    return isolation.Place(binds, hidden=order["hidden"], gpu=order["gpu"] > 0, outside_uid=order["outside_uid"])
+
+
+def _worker(order: dict[str, Any]) -> WorkerProcess:
+    isolated = order["level"] == "namespaces"
+    paths = folder.PodPaths.isolated() if isolated else _paths_outside(order)
+    return WorkerProcess(order, paths, own_processes=isolated)
+
+
+def _compile_program(program: str) -> None:
+    """Cache the program's bytecode for this interpreter, once: inside the pod the program cannot be written."""
+    package = os.path.join(program, "pipeyard_pod")
+    mark = os.path.join(package, "__pycache__", f"worker.{sys.implementation.cache_tag}.pyc")
+    if os.path.exists(mark):
+        return
+    import compileall  # noqa: PLC0415
+
+    compileall.compile_dir(package, quiet=2, force=False)
+    compileall.compile_file(os.path.join(program, "__craft_internal_execution_context.py"), quiet=2)
+
+
+def _create(name: str, flags: int = 0) -> int:
+    return os.open(name, os.O_WRONLY | os.O_CREAT | flags, 0o600)
+
+
+def _write_ref(descriptor: int, level: str) -> None:
+    # No import may happen between leaving and entering: root's interpreters are out of reach. Here /proc is still the machine's: /proc/self names the pid as seen from outside, on the way into a pid namespace.
+    with open("/proc/self/stat", "rb") as file:
+        content = file.read()
+    with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+        boot_id = file.read().decode().strip()
+    pid = int(content.split(b" ", 1)[0])
+    start_time_ticks = int(content.rpartition(b")")[2].split()[19])
+    ref = {"pid": pid, "start_time_ticks": start_time_ticks, "boot_id": boot_id, "level": level}
+    os.write(descriptor, json.dumps(ref).encode())  # one write: a reader sees nothing or all
+    os.close(descriptor)

@@ -1,0 +1,120 @@
+"""Several executions at a time: `async def` as tasks of one event loop, each `def` in a new thread."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures.thread  # noqa: F401  before user code uses it, so that it can be taught whose work it does
+import contextvars
+import json
+import threading
+
+from . import function
+from .queued import CANCELLED_GRACE_S, report, settle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .protocol import Frame
+    from .worker import Call, Worker
+
+
+def run_parallel(worker: Worker) -> None:
+    """Run what the supervisor sends, which sends no more at once than the deployment allows."""
+    asyncio.run(_Parallel(worker).serve())
+
+
+class _Parallel:
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._open: set[str] = set()  # the threads' executions whose end has not been reported
+        self._lock = threading.Lock()
+
+    async def serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        over = asyncio.Event()
+
+        def on_readable() -> None:
+            frames = self._worker.channel.receive_arrived()
+            if frames is None:
+                loop.remove_reader(self._worker.channel.fileno())
+                over.set()
+                return
+            for frame in frames:
+                self._obey(frame)
+
+        on_readable()  # what was read together with the configuration
+        loop.add_reader(self._worker.channel.fileno(), on_readable)
+        await over.wait()
+
+    def _obey(self, frame: Frame) -> None:
+        if frame.type == "environment":
+            self._worker.variables.refresh(json.loads(frame.body))
+        elif frame.type == "cancel":
+            task = self._tasks.get(frame.header["execution_id"])
+            if task is not None:
+                task.cancel("cancelled by the server")
+        elif frame.type == "execute":
+            call = self._worker.prepare(frame)
+            context = contextvars.copy_context()
+            context.run(self._worker.current_execution_id.set, call.execution_id)
+            context.run(self._start, call)
+
+    def _start(self, call: Call) -> None:
+        if self._worker.is_coroutine_function:
+            self._tasks[call.execution_id] = asyncio.get_running_loop().create_task(self._run_coroutine(call))
+            return
+        self._open.add(call.execution_id)
+        threading.Thread(target=self._run_in_thread, args=(call,), name=call.execution_id, daemon=True).start()
+        if call.timeout_s is not None:
+            asyncio.get_running_loop().call_later(call.timeout_s, self._abandon, call)
+
+    def _run_in_thread(self, call: Call) -> None:
+        try:
+            returned = self._worker.function(**call.inputs)
+            if hasattr(returned, "__await__"):
+                returned = asyncio.run(_awaited(returned))
+        except BaseException as error:
+            if self._close(call):
+                self._worker.fail(call, function.describe(error))
+            return
+        if self._close(call):
+            self._worker.succeed(call, returned)
+
+    def _abandon(self, call: Call) -> None:
+        if self._close(call):
+            self._worker.time_out(call)
+
+    def _close(self, call: Call) -> bool:
+        """Whether it is this caller that reports the end: there is one report."""
+        with self._lock:
+            if call.execution_id not in self._open:
+                return False
+            self._open.remove(call.execution_id)
+            return True
+
+    async def _run_coroutine(self, call: Call) -> None:
+        inner = asyncio.ensure_future(settle(self._called(call)))
+        try:
+            done, _ = await asyncio.wait({inner}, timeout=call.timeout_s)
+            if not done:
+                inner.cancel()
+                await asyncio.wait({inner}, timeout=CANCELLED_GRACE_S)
+                self._worker.time_out(call)
+                return
+        except asyncio.CancelledError:
+            inner.cancel()
+            await asyncio.wait({inner}, timeout=CANCELLED_GRACE_S)
+            self._worker.cancelled(call)
+            return
+        finally:
+            self._tasks.pop(call.execution_id, None)
+        report(self._worker, call, inner)
+
+    async def _called(self, call: Call) -> Any:
+        return await self._worker.function(**call.inputs)
+
+
+async def _awaited(awaitable: Any) -> Any:
+    return await awaitable

@@ -1,0 +1,416 @@
+"""The first process of a pod. It never runs user code, and holds all that must not die with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import socket
+
+from . import clock, endings, protocol
+from .executions import Execution, Executions
+from .inputs import InputFiles
+from .lines import LineAssembler
+from .link import Link
+from .protocol import FailureKind, Outcome
+from .server_side import ServerSide
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .launch import PodFiles
+    from .lines import Source
+    from .worker_process import WorkerProcess
+
+# After TERM, what is left of user code has this long before it is killed.
+KILL_GRACE_S = 1.0
+# A coroutine is cancelled by the worker at its timeout. One that does not end then is ended from outside.
+COROUTINE_GRACE_S = 3.0
+# An elastic worker may run its atexit functions for this long after its execution has finished.
+FAREWELL_S = 2.0
+# How long results wait for a server that does not return.
+UNCLAIMED_MAX_S = 24 * 3600.0
+_PIPE_READ_BYTES = 64 * 1024
+_TERM_GRACE_S = 30.0
+_DRAIN_MAX_S = 1.0
+_DRAIN_MAX_READS = 16  # a pipe holds at most 1 MiB
+
+
+class Supervisor:
+    """Takes executions from the server, hands them to the worker in turn, and reports what becomes of them."""
+
+    def __init__(self, order: dict[str, Any], files: PodFiles, worker: WorkerProcess) -> None:
+        self._order = order
+        self._elastic = order["mode"] == "elastic"
+        self._ready = False
+        self._done = False
+        self._stop_at_s: float | None = None  # no new executions; those that run have until then
+        self._kill_at_s: float | None = None
+        self._end_at_s: float | None = None  # elastic: the execution has finished
+        self._stopping = False
+        self._worker_up = False
+        self._worker_gone = False
+        self._environment: bytes | None = None  # to be sent to the worker before the next execution
+        self._journal_fd, self._exit_fd = files.journal, files.exit
+        self._journal_empty = True
+        self._exit_said = False
+        self._selector = selectors.DefaultSelector()
+        self._executions = Executions(order["slots"])
+        self._inputs = InputFiles(worker.paths.inputs)
+        self._lines = LineAssembler(self._on_lines)
+        self._server = ServerSide(self._selector, files.listener, self._welcome, self._on_command)
+        self._events = self._server.events
+        self._worker = worker
+        self._paused = False
+        self._pipes = {worker.stdout_fd: "stdout", worker.stderr_fd: "stderr"}
+        for descriptor in self._pipes:
+            os.set_blocking(descriptor, False)
+            self._watch_pipe(descriptor)
+        self._channel = Link(self._selector, worker.channel, self._on_worker_frames)
+        self._channel.send({"type": "configure"}, json.dumps(worker.configuration()).encode())
+        self._catch_signals()
+        if self._elastic:
+            self._become_ready()
+
+    def adopt(self, connection: socket.socket, decoder: protocol.Decoder, frames: list[protocol.Frame]) -> None:
+        """Take over the connection on which the pod was launched, and what was read from it already."""
+        self._server.adopt(connection, decoder)(frames)
+
+    def run(self) -> None:
+        """Return when the pod has nothing left to do."""
+        while not self._done:
+            self._step()
+            for key, mask in self._selector.select(self._timeout_s()):
+                key.data(mask)
+        self._worker.kill()
+        if not self._exit_said:
+            self._note_exit("completed" if self._end_at_s is not None else "lost", "")
+
+    # What happens after every batch of events.
+
+    def _step(self) -> None:
+        now_s = clock.monotonic_s()
+        self._enforce_deadlines(now_s)
+        self._start_executions()
+        self._hold_back()
+        self._server.send_events()
+        if self._events.empty and not self._executions.running and not self._journal_empty:
+            os.ftruncate(self._journal_fd, 0)
+            self._journal_empty = True
+        self._done = self._is_over(now_s)
+
+    def _is_over(self, now_s: float) -> bool:
+        if self._events.empty and (self._worker_gone or self._end_at_s is not None):
+            return self._worker_gone or (self._end_at_s is not None and now_s >= self._end_at_s)
+        alone_since_s = self._server.alone_since_s
+        if alone_since_s is None:
+            return False
+        idle = not (self._events.holds_results or self._executions.open_ids())
+        return now_s - alone_since_s >= (self._order["orphan_s"] if idle else UNCLAIMED_MAX_S)
+
+    def _deadlines(self) -> list[float]:
+        instants = [self._stop_at_s, self._kill_at_s, self._end_at_s]
+        instants += [execution.deadline_s for execution in self._executions.running.values()]
+        if self._server.alone_since_s is not None:
+            instants += [self._server.alone_since_s + wait_s for wait_s in (self._order["orphan_s"], UNCLAIMED_MAX_S)]
+        return [instant for instant in instants if instant is not None]
+
+    def _timeout_s(self) -> float | None:
+        if self._done:
+            return 0
+        now_s = clock.monotonic_s()
+        coming = [instant for instant in self._deadlines() if instant > now_s]
+        return min(coming) - now_s + 0.001 if coming else None
+
+    def _enforce_deadlines(self, now_s: float) -> None:
+        if self._worker_gone:
+            return
+        for execution in self._executions.running.values():
+            if execution.deadline_s is not None and now_s >= execution.deadline_s:
+                execution.deadline_s = None
+                self._end_from_outside(execution, FailureKind.TIMED_OUT)
+        if self._stopping and not self._executions.running and self._kill_at_s is None:
+            self._channel.close()  # the worker sees the end of its commands and leaves in good order
+            self._stop_at_s, self._kill_at_s = None, now_s + FAREWELL_S
+        if self._stop_at_s is not None and now_s >= self._stop_at_s:
+            self._stop_at_s = None
+            for execution in self._executions.running.values():
+                execution.ending = execution.ending or FailureKind.STOPPED
+            self._terminate()
+        if self._kill_at_s is not None and now_s >= self._kill_at_s:
+            self._kill_at_s = None
+            self._worker.kill()
+            self._after_children()
+
+    def _hold_back(self) -> None:
+        if self._events.full != self._paused and not self._worker_gone:
+            self._paused = self._events.full
+            self._channel.pause(self._paused)
+            for descriptor in self._pipes:
+                if self._paused:
+                    self._selector.unregister(descriptor)
+                else:
+                    self._watch_pipe(descriptor)
+
+    # From the server.
+
+    def _welcome(self) -> dict[str, Any]:
+        return {
+            "type": "welcome",
+            "protocol": protocol.PROTOCOL_VERSION,
+            "pod_id": self._order["pod_id"],
+            "state": "ready" if self._ready else "starting",
+            "executions": self._executions.open_ids(),
+        }
+
+    def _on_command(self, frame: protocol.Frame) -> None:
+        header = frame.header
+        if frame.type == "execute":
+            if not self._executions.knows(header["execution_id"]):
+                self._executions.add(Execution(header, frame.body))
+        elif frame.type == "file":
+            if not self._executions.knows(header["execution_id"]):
+                self._inputs.write(header, frame.body)
+        elif frame.type == "environment":
+            self._environment = frame.body
+        elif frame.type == "cancel":
+            self._cancel(header["execution_id"])
+        elif frame.type == "stop":
+            self._stop(float(header["grace_s"]))
+
+    def _cancel(self, execution_id: str) -> None:
+        execution = self._executions.withdraw(execution_id)
+        if execution is not None:
+            self._finish_as(execution, endings.of_decision(FailureKind.CANCELLED, None))
+            return
+        execution = self._executions.running.get(execution_id)
+        if execution is None:
+            return
+        if self._elastic:
+            self._end_from_outside(execution, FailureKind.CANCELLED)
+        else:
+            self._channel.send({"type": "cancel", "execution_id": execution_id})
+
+    def _stop(self, grace_s: float) -> None:
+        self._stopping = True
+        if self._kill_at_s is None:
+            self._stop_at_s = clock.monotonic_s() + grace_s
+
+    # Towards the worker.
+
+    def _start_executions(self) -> None:
+        while self._ready and not (self._stopping or self._worker_gone or self._paused or self._end_at_s):
+            execution = self._executions.take_next()
+            if execution is None:
+                return
+            self._start(execution)
+
+    def _start(self, execution: Execution) -> None:
+        problem = self._inputs.problem(execution.id)
+        if problem is not None:
+            self._finish_as(execution, endings.Ending(Outcome.ERROR, FailureKind.PLATFORM, problem))
+            return
+        self._drain_pipes()  # what was written before belongs to no execution
+        self._lines.flush(None)
+        os.write(self._journal_fd, execution.id.encode() + b"\n")
+        self._journal_empty = False
+        self._events.add({"type": "started", "execution_id": execution.id, "at": clock.epoch_ms()})
+        if self._elastic and execution.timeout_s is not None:
+            execution.deadline_s = clock.monotonic_s() + execution.timeout_s
+        if self._environment is not None:
+            self._channel.send({"type": "environment"}, self._environment)
+            self._environment = None
+        header = {
+            "type": "execute",
+            "execution_id": execution.id,
+            "timeout_s": execution.timeout_s,
+            "files": {name: self._inputs.path(execution.id, name) for name in execution.files},
+        }
+        self._channel.send(header, execution.body)
+        execution.body = b""
+
+    def _end_from_outside(self, execution: Execution, kind: str) -> None:
+        if execution.ending is None:
+            execution.ending = kind
+            self._terminate()
+
+    def _terminate(self) -> None:
+        self._worker.terminate()
+        self._kill_at_s = clock.monotonic_s() + KILL_GRACE_S
+
+    # From the worker.
+
+    def _on_worker_frames(self, frames: list[protocol.Frame] | None) -> None:
+        for frame in frames or ():
+            try:
+                self._on_worker_frame(frame)
+            except (KeyError, TypeError, ValueError) as error:
+                # User code can reach the channel: what it writes there must not end the supervisor.
+                os.write(2, f"a {frame.type} frame that the worker did not write: {error!r}\n".encode())
+
+    def _on_worker_frame(self, frame: protocol.Frame) -> None:
+        header = frame.header
+        if frame.type == "log":
+            execution_id = header["execution_id"]
+            known = isinstance(execution_id, str) and self._executions.knows(execution_id)
+            self._lines.feed((execution_id if known else None, _stream(header)), frame.body)
+            if known and execution_id not in self._executions.running:
+                self._lines.flush(execution_id)  # a thread that outlives its execution
+        elif frame.type == "finished":
+            execution = self._executions.running.get(header["execution_id"])
+            if execution is not None and execution.ending is None:
+                self._finish(execution, header, frame.body)
+        elif frame.type == "awaiting":
+            execution = self._executions.running.get(header["execution_id"])
+            if execution is not None and execution.deadline_s is not None:
+                execution.deadline_s += COROUTINE_GRACE_S
+        elif frame.type == "up":
+            self._worker_up = True
+        elif frame.type == "ready":
+            self._drain_pipes()
+            self._lines.flush(None)
+            self._become_ready()
+        elif frame.type == "import_failed":
+            self._worker_gone = True  # its process ends by itself
+            self._drain_pipes()
+            self._say_exited(FailureKind.IMPORT_FAILED, header["failure"]["message"])
+
+    def _become_ready(self) -> None:
+        if not self._ready:
+            self._ready = True
+            self._events.add({"type": "ready"})
+
+    def _finish(self, execution: Execution, result: dict[str, Any], body: bytes) -> None:
+        names = []
+        outcome, failure = result["outcome"], result.get("failure")
+        self._drain_pipes()
+        self._lines.flush(execution.id)
+        try:
+            for name, file_name in (result.get("files") or {}).items():
+                path = os.path.join(self._worker.paths.outbox, os.path.basename(file_name))
+                header = {"type": "file", "execution_id": execution.id, "name": name}
+                self._events.add_file(header, path)
+                names.append(name)
+        except OSError as error:
+            outcome = Outcome.ERROR
+            failure = endings.Ending(outcome, FailureKind.PLATFORM, f"an output file cannot be read: {error}").failure()
+        event = {"outcome": outcome, "files": names}
+        if failure is not None:
+            event["failure"] = failure
+        self._say_finished(execution, event, body)
+
+    def _finish_as(self, execution: Execution, ending: endings.Ending) -> None:
+        self._say_finished(execution, {"outcome": ending.outcome, "files": [], "failure": ending.failure()}, b"{}")
+
+    def _say_finished(self, execution: Execution, event: dict[str, Any], body: bytes) -> None:
+        self._drain_pipes()
+        self._lines.flush(execution.id)
+        header = {"type": "finished", "execution_id": execution.id, "at": clock.epoch_ms(), **event}
+        self._events.add(header, body)
+        self._executions.end(execution.id)
+        self._inputs.remove(execution.id)
+        if self._elastic and self._end_at_s is None:
+            self._end_at_s = clock.monotonic_s() + FAREWELL_S
+
+    # What the worker writes, and its end.
+
+    def _watch_pipe(self, descriptor: int) -> None:
+        self._selector.register(descriptor, selectors.EVENT_READ, lambda _mask: self._read_pipe(descriptor))
+
+    def _read_pipe(self, descriptor: int) -> bool:
+        """Read once. Returns whether there may be more."""
+        try:
+            data = os.read(descriptor, _PIPE_READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            del self._pipes[descriptor]
+            if not self._paused:
+                self._selector.unregister(descriptor)
+            os.close(descriptor)
+            return False
+        self._lines.feed((self._writing_execution(), self._pipes[descriptor]), data)
+        return True
+
+    def _writing_execution(self) -> str | None:
+        """Whose the raw output is: that of the one that runs. Of several that run in parallel nobody can tell."""
+        if self._order["parallel"]:
+            return None
+        return next(iter(self._executions.running), None)
+
+    def _drain_pipes(self) -> None:
+        for descriptor in list(self._pipes):
+            for _ in range(_DRAIN_MAX_READS):  # what is in a pipe now, not what a busy thread goes on to write
+                if not self._read_pipe(descriptor):
+                    break
+
+    def _on_lines(self, source: Source, data: bytes) -> None:
+        execution_id, stream = source
+        header = {"type": "log", "execution_id": execution_id, "stream": stream, "at": clock.epoch_ms()}
+        self._events.add_log(header, data)
+
+    def _catch_signals(self) -> None:
+        reader, writer = socket.socketpair()
+        reader.setblocking(False)
+        writer.setblocking(False)
+        self._wakeup = (reader, writer)  # kept open
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: self._stop(_TERM_GRACE_S))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        self._selector.register(reader, selectors.EVENT_READ, self._on_signal)
+
+    def _on_signal(self, _mask: int) -> None:
+        try:
+            while self._wakeup[0].recv(4096):
+                pass
+        except BlockingIOError:
+            pass
+        self._after_children()
+
+    def _after_children(self) -> None:
+        if self._worker.reap() and not self._worker_gone and self._worker.status is not None:
+            self._on_worker_exit(self._worker.status)
+
+    def _on_worker_exit(self, status: int) -> None:
+        self._worker.kill()  # what it has started goes with it, and the pipes come to their end
+        self._channel.read_now()
+        give_up_s = clock.monotonic_s() + _DRAIN_MAX_S
+        while self._pipes and clock.monotonic_s() < give_up_s:
+            self._drain_pipes()
+        self._worker_gone = True
+        ending = endings.of_worker(status) if self._worker_up else endings.of_start(status)
+        decided = None
+        farewell = self._end_at_s is not None  # an elastic execution finished before: this end is the good one
+        for execution in list(self._executions.running.values()):
+            decided = execution.ending or decided
+            self._finish_as(
+                execution, endings.of_decision(execution.ending, execution.timeout_s) if execution.ending else ending
+            )
+        if farewell:
+            self._lines.flush(None)
+            return
+        self._lines.flush(None)
+        self._say_exited(*self._exit_reason(ending, decided))
+
+    def _exit_reason(self, ending: endings.Ending, decided: str | None) -> tuple[str, str]:
+        if self._stopping:
+            return FailureKind.STOPPED, "the pod was stopped"
+        if decided is not None:
+            return decided, endings.of_decision(decided, 0).message
+        return ending.kind, ending.message
+
+    def _say_exited(self, reason: str, message: str) -> None:
+        self._lines.flush(None)
+        self._events.add({"type": "exited", "reason": reason, "message": message})
+        self._note_exit(reason, message)
+
+    def _note_exit(self, reason: str, message: str) -> None:
+        os.write(self._exit_fd, json.dumps({"reason": reason, "message": message}).encode())
+        self._exit_said = True
+
+
+def _stream(header: dict[str, Any]) -> str:
+    return "stderr" if header["stream"] == "stderr" else "stdout"

@@ -1,0 +1,5 @@
+"""Pods as processes of this machine."""
+
+from pipeyard.runtimes.process.runtime import PodOptions, ProcessRuntime
+
+__all__ = ["PodOptions", "ProcessRuntime"]

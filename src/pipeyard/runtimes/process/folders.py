@@ -1,0 +1,103 @@
+"""The folders of pods, as the runtime reads and writes them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeyard.domain.pods import PodRef, PodSpec
+from pipeyard.pod import folder as layout
+
+# A launcher that has not named its process after this long has died.
+LAUNCH_MAX_S = 30.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the folder of a pod tells about it."""
+
+    ref: PodRef
+    isolated: bool
+    launching: bool  # no process has been named yet, and it may still come
+
+
+class PodFolder:
+    """One pod's folder."""
+
+    def __init__(self, pods: Path, pod_id: str) -> None:
+        self.path = pods / pod_id
+
+    def create(self, spec: PodSpec) -> None:
+        """Make the folder and note what the pod is for. The variables are secrets and are not written."""
+        self.path.mkdir(parents=True, mode=0o700)
+        notes = {
+            "pod_id": spec.pod_id,
+            "environment_id": spec.environment_id,
+            "mode": spec.mode.value,
+            "deployment_id": spec.deployment_id,
+            "execution_id": spec.execution_id,
+        }
+        descriptor = os.open(self.path / layout.SPEC_FILE, os.O_WRONLY | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(notes, file)
+
+    def read(self) -> Found | None:
+        """What is known of the pod; None if the folder is not one of a pod."""
+        notes = self._json(layout.SPEC_FILE)
+        if notes is None:
+            return None
+        ref = self._json(layout.REF_FILE)
+        launching = ref is None and time.time() - self._created_at_s() < LAUNCH_MAX_S
+        ref = ref or {"pid": 0, "start_time_ticks": 0, "boot_id": "", "level": "process"}
+        return Found(
+            PodRef(
+                pod_id=notes["pod_id"],
+                pid=ref["pid"],
+                start_time_ticks=ref["start_time_ticks"],
+                boot_id=ref["boot_id"],
+                deployment_id=notes["deployment_id"],
+                execution_id=notes["execution_id"],
+            ),
+            isolated=ref["level"] == "namespaces",
+            launching=launching,
+        )
+
+    def started(self) -> frozenset[str]:
+        """The executions that the pod had begun and whose end the server may not know."""
+        with contextlib.suppress(OSError):
+            return frozenset((self.path / layout.JOURNAL_FILE).read_text(encoding="utf-8").split())
+        return frozenset()
+
+    def exit_reason(self) -> str | None:
+        """Why the supervisor ended, if it could say so."""
+        note = self._json(layout.EXIT_FILE)
+        return note["reason"] if note else None
+
+    def log(self) -> str:
+        """What the launcher and the supervisor had to say."""
+        with contextlib.suppress(OSError):
+            return (self.path / layout.LOG_FILE).read_text(encoding="utf-8", errors="replace").strip()
+        return ""
+
+    def remove(self) -> None:
+        """Delete the folder. Idempotent."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _json(self, name: str) -> dict[str, Any] | None:
+        try:
+            content = json.loads((self.path / name).read_bytes())
+        except (OSError, ValueError):  # not written yet, or not to its end
+            return None
+        return content if isinstance(content, dict) else None
+
+    def _created_at_s(self) -> float:
+        try:
+            return (self.path / layout.SPEC_FILE).stat().st_mtime
+        except OSError:
+            return 0.0

@@ -1,0 +1,198 @@
+"""The runtime port on plain processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeyard.clock import monotonic_s
+from pipeyard.domain.pods import IsolationLevel, PodPhase, PodRef, PodSpec, PodState
+from pipeyard.errors import PodError
+from pipeyard.pod import folder as layout
+from pipeyard.pod import kernel, program
+from pipeyard.pod.isolation import NOBODY_UID
+from pipeyard.runtimes.process.folders import PodFolder
+from pipeyard.runtimes.process.launcher import Launcher
+from pipeyard.runtimes.process.probe import probe
+from pipeyard.runtimes.process.processes import Watch, boot_id, is_alive, kill_survivors
+
+# Starting a pod blocks a thread for tens of milliseconds. More at once would only compete for the processor.
+_LAUNCHES_MAX = 8
+_CONNECT_TIMEOUT_S = 10.0
+_CONNECT_RETRY_S = 0.02
+
+
+@dataclass(frozen=True)
+class PodOptions:
+    """What holds for all pods of a runtime."""
+
+    minimum: IsolationLevel = IsolationLevel.PROCESS
+    outside_uid: int = NOBODY_UID  # whom the pods of a server that is root belong to
+    orphan_s: float = 600.0  # how long an idle pod waits for a server that does not return
+
+
+class ProcessRuntime:
+    """Pods are processes below this server, and outlive it."""
+
+    def __init__(self, data_dir: Path, options: PodOptions, program_dir: Path, level: IsolationLevel) -> None:
+        self._pods = data_dir / "pods"
+        self._launcher = Launcher(program_dir, level, options.outside_uid, options.orphan_s, hidden=data_dir)
+        self._boot_id = boot_id()
+        self._threads = ThreadPoolExecutor(_LAUNCHES_MAX, thread_name_prefix="pod-launch")
+        self._starting: dict[str, asyncio.Task[PodRef]] = {}
+        self._connections: dict[str, socket.socket] = {}  # the first ones, made before the pods were
+
+    @classmethod
+    async def open(cls, data_dir: Path, options: PodOptions | None = None) -> ProcessRuntime:
+        """Install the pod program and probe the machine. Raises PodError if it isolates less than the minimum."""
+        options = options or PodOptions()
+        data_dir = data_dir.resolve()
+        (data_dir / "pods").mkdir(parents=True, exist_ok=True, mode=0o700)
+        kernel.set_child_subreaper()  # supervisors are orphans on purpose: this server reaps its own
+        program_dir = await asyncio.to_thread(program.install, data_dir)
+        level, lack = await asyncio.to_thread(probe, program_dir, options.outside_uid)
+        if options.minimum is IsolationLevel.NAMESPACES and level is not IsolationLevel.NAMESPACES:
+            raise PodError(f"this machine cannot isolate pods in namespaces: {lack}")
+        return cls(data_dir, options, program_dir, level)
+
+    @property
+    def isolation(self) -> IsolationLevel:
+        """The level that new pods get, probed when the runtime was opened."""
+        return self._launcher.level
+
+    @property
+    def program(self) -> Path:
+        """The installed pod program, for whoever runs a command isolated (pod/isolate.py)."""
+        return self._launcher.program
+
+    async def close(self) -> None:
+        """Let go of the pods; they live on."""
+        for connection in self._connections.values():
+            connection.close()
+        self._connections.clear()
+        await asyncio.to_thread(self._threads.shutdown)
+
+    async def start(self, spec: PodSpec) -> PodRef:
+        """Start a pod. Idempotent on `spec.pod_id`: a pod that lives is returned as it is. Raises PodError."""
+        task = self._starting.get(spec.pod_id)
+        if task is None:
+            task = asyncio.create_task(self._start(spec))
+            self._starting[spec.pod_id] = task
+            task.add_done_callback(lambda _: self._starting.pop(spec.pod_id, None))
+        return await asyncio.shield(task)  # the pod starts whether or not the caller is still there
+
+    async def connect(self, ref: PodRef) -> socket.socket:
+        """A new stream to the pod's supervisor, to speak `pod.protocol` on. Waits while it is starting."""
+        first = self._connections.pop(ref.pod_id, None)
+        if first is not None:
+            return first
+        give_up_at_s = monotonic_s() + _CONNECT_TIMEOUT_S
+        while True:
+            try:
+                return self._connect(ref)
+            except OSError as error:
+                if monotonic_s() >= give_up_at_s or not self._may_come(ref):
+                    raise PodError(f"the pod {ref.pod_id} cannot be reached: {error}") from error
+            await asyncio.sleep(_CONNECT_RETRY_S)
+
+    async def inspect(self, ref: PodRef) -> PodState:
+        """Where the pod is in its life. Works on refs of an earlier server process."""
+        folder = PodFolder(self._pods, ref.pod_id)
+        found = folder.read()
+        if found is None or found.ref.pid not in (0, ref.pid) or ref.pid not in (0, found.ref.pid):
+            return PodState(PodPhase.GONE)
+        if self._lives(found.ref):
+            return PodState(PodPhase.READY)
+        if found.launching:
+            return PodState(PodPhase.STARTING)
+        return PodState(PodPhase.EXITED, folder.exit_reason() or "lost", folder.started())
+
+    async def exited(self, ref: PodRef) -> None:
+        """Return once no process of the pod is left."""
+        if ref.boot_id != self._boot_id:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            watch = Watch(ref.pid, ref.start_time_ticks)
+            try:
+                await watch.ended()
+            finally:
+                watch.close()
+        await self._end_survivors(ref)
+
+    async def list(self) -> Sequence[PodRef]:
+        """Every pod of this installation that still has a process or a folder."""
+        found = (PodFolder(self._pods, name).read() for name in sorted(os.listdir(self._pods)))
+        return [pod.ref for pod in found if pod is not None]
+
+    async def stop(self, ref: PodRef, grace_s: float) -> None:
+        """End the pod, politely for `grace_s`, then not, and remove what it leaves. Idempotent."""
+        starting = self._starting.get(ref.pod_id)
+        if starting is not None:
+            await asyncio.wait({starting})
+        folder = PodFolder(self._pods, ref.pod_id)
+        found = folder.read()
+        process = found.ref if found is not None else ref
+        with contextlib.suppress(ProcessLookupError):
+            if process.boot_id == self._boot_id:
+                await _end(Watch(process.pid, process.start_time_ticks), grace_s)
+        await self._end_survivors(process)
+        connection = self._connections.pop(ref.pod_id, None)
+        if connection is not None:
+            connection.close()
+        await asyncio.to_thread(folder.remove)
+
+    async def _start(self, spec: PodSpec) -> PodRef:
+        folder = PodFolder(self._pods, spec.pod_id)
+        found = folder.read()
+        if found is not None and self._lives(found.ref):
+            return found.ref
+        loop = asyncio.get_running_loop()
+        ref, connection = await loop.run_in_executor(self._threads, self._launcher.launch, spec, folder)
+        self._connections[spec.pod_id] = connection
+        return ref
+
+    def _connect(self, ref: PodRef) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        # Through the folder's descriptor: the path of a socket is limited to 108 bytes.
+        try:
+            descriptor = os.open(self._pods / ref.pod_id, os.O_PATH | os.O_DIRECTORY)
+            try:
+                connection.connect(f"/proc/self/fd/{descriptor}/{layout.SOCKET_FILE}")
+            finally:
+                os.close(descriptor)
+        except OSError:
+            connection.close()
+            raise
+        connection.setblocking(False)
+        return connection
+
+    def _may_come(self, ref: PodRef) -> bool:
+        found = PodFolder(self._pods, ref.pod_id).read()
+        return found is not None and (found.launching or self._lives(found.ref))
+
+    def _lives(self, ref: PodRef) -> bool:
+        return ref.boot_id == self._boot_id and is_alive(ref.pid, ref.start_time_ticks)
+
+    async def _end_survivors(self, ref: PodRef) -> None:
+        found = PodFolder(self._pods, ref.pod_id).read()
+        if found is not None and not found.isolated:
+            await asyncio.to_thread(kill_survivors, ref.pod_id)
+
+
+async def _end(watch: Watch, grace_s: float) -> None:
+    try:
+        if grace_s > 0:
+            watch.send(signal.SIGTERM)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(watch.ended(), grace_s)
+        watch.send(signal.SIGKILL)
+        await watch.ended()
+    finally:
+        watch.close()

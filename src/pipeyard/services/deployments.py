@@ -1,0 +1,179 @@
+"""Deployments: create, look at, wait for, enable, disable, delete, renew the token."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeyard import clock
+from pipeyard.domain.deployments import (
+    SETTLED,
+    Deployment,
+    DeploymentRequest,
+    DeploymentStatus,
+    read_request,
+)
+from pipeyard.domain.log_lines import LogLine, LogRange, Subject
+from pipeyard.domain.mappings import map_inputs, map_outputs
+from pipeyard.domain.modes import Mode, Rule
+from pipeyard.domain.names import check_endpoint_token
+from pipeyard.domain.pipelines import Pipeline
+from pipeyard.errors import ConflictError, InvalidInputError, NotFoundError
+from pipeyard.ports import Engine, LogStore, Store
+from pipeyard.services.cleaning import Cleaning
+from pipeyard.services.endpoint_paths import EndpointPaths
+from pipeyard.services.notices import Notices
+from pipeyard.services.pipelines import PipelineService
+
+UPDATABLE = ("is_enabled", "schedule", "inputs_mapping", "outputs_mapping")
+
+
+@dataclass(frozen=True)
+class DeploymentService:
+    """What a user can ask of deployments."""
+
+    store: Store
+    logs: LogStore
+    engine: Engine
+    notices: Notices
+    cleaning: Cleaning
+    pipelines: PipelineService
+    paths: EndpointPaths
+    gpu_count: int
+
+    async def create_endpoint(self, environment_id: str, user_id: str, fields: Mapping[str, Any]) -> Deployment:
+        """Check, store and start an endpoint deployment. Raises InvalidInputError, NotFoundError, ConflictError."""
+        request = read_request(fields, Rule.ENDPOINT)
+        if await self.store.get_deployment(environment_id, request.name) is not None:
+            raise ConflictError(f'a deployment named "{request.name}" exists already; choose another name or delete it')
+        pipeline = await self.pipelines.get(environment_id, request.pipeline_name)
+        self._check_fit(request, pipeline)
+        created_at = clock.now()
+        deployment = Deployment(
+            id=uuid.uuid4().hex,
+            environment_id=environment_id,
+            name=request.name,
+            pipeline_id=pipeline.id,
+            pipeline_name=pipeline.name,
+            rule=request.rule,
+            mode=request.mode,
+            description=request.description,
+            inputs_mapping=map_inputs(pipeline.declaration.inputs, fields.get("inputs_mapping"), request.rule),
+            outputs_mapping=map_outputs(pipeline.declaration.outputs, fields.get("outputs_mapping"), request.rule),
+            resources=request.resources,
+            execution_timeout_s=request.execution_timeout_s,
+            endpoint_url_path=request.endpoint_url_path,
+            endpoint_token=request.endpoint_token or _new_endpoint_token(),
+            is_enabled=True,
+            status=_first_status(request.mode),
+            created_at=created_at,
+            created_by=user_id,
+            updated_at=created_at,
+            updated_by=user_id,
+        )
+        await self.pipelines.get_ready(environment_id, pipeline.name)
+        await self.store.add_deployment(deployment)
+        self.engine.start_deployment(deployment)
+        return deployment
+
+    def _check_fit(self, request: DeploymentRequest, pipeline: Pipeline) -> None:
+        config = pipeline.declaration.container_config
+        if request.mode is Mode.LOW_LATENCY and config.dockerfile_path is not None:
+            raise InvalidInputError(
+                "mode", "low_latency does not work with a pipeline created with dockerfile_path", "elastic"
+            )
+        wanted = request.resources.gpu_request or 0
+        if wanted > self.gpu_count:
+            raise InvalidInputError(
+                "gpu_request", f"{wanted} GPUs requested, this machine has {self.gpu_count}", f"0 to {self.gpu_count}"
+            )
+
+    async def get(self, environment_id: str, name: str) -> Deployment:
+        """Raises NotFoundError."""
+        deployment = await self.store.get_deployment(environment_id, name)
+        if deployment is None:
+            raise NotFoundError("deployment", name)
+        return deployment
+
+    async def wait_until_settled(self, environment_id: str, name: str, hold_s: float) -> Deployment:
+        """As `get`, once its status is one that waiting clients accept (wire.md 3.3) or the hold has passed."""
+        deployment = await self.get(environment_id, name)
+
+        async def settled() -> Deployment | None:
+            seen = await self.get(environment_id, name)
+            return seen if seen.status in SETTLED else None
+
+        return await self.notices.wait_until(deployment.id, settled, hold_s) or await self.get(environment_id, name)
+
+    async def list(self, environment_id: str) -> Sequence[Deployment]:
+        """Newest first."""
+        return await self.store.list_deployments(environment_id)
+
+    async def update(self, environment_id: str, user_id: str, name: str, fields: Mapping[str, Any]) -> Deployment:
+        """Enable or disable. Raises InvalidInputError, NotFoundError."""
+        deployment = await self.get(environment_id, name)
+        unknown = [key for key in fields if key not in UPDATABLE]
+        given = [key for key in UPDATABLE if fields.get(key) is not None]
+        if unknown or len(given) != 1:
+            problem = f"unknown: {', '.join(unknown)}" if unknown else f"{len(given)} properties sent"
+            raise InvalidInputError("update", problem, f"exactly one of {', '.join(UPDATABLE)}")
+        if given != ["is_enabled"]:
+            raise InvalidInputError(given[0], "cannot be updated by this version", "is_enabled")
+        enabled = fields["is_enabled"]
+        if not isinstance(enabled, bool):
+            raise InvalidInputError("is_enabled", f"must be true or false, got {enabled!r}")
+        if enabled == deployment.is_enabled:
+            return deployment
+        status = _first_status(deployment.mode) if enabled else DeploymentStatus.DISABLED
+        changed = replace(deployment, is_enabled=enabled, status=status)
+        changed = await self._write(changed, user_id)
+        if enabled:
+            self.engine.start_deployment(changed)
+        else:
+            await self.engine.stop_deployment(changed.id, drain=True)
+        self.notices.notify(changed.id)
+        return changed
+
+    async def renew_token(self, environment_id: str, user_id: str, name: str, chosen: str | None) -> Deployment:
+        """Give the endpoint another token; the old one dies at once. Raises InvalidInputError, NotFoundError."""
+        deployment = await self.get(environment_id, name)
+        if deployment.rule is not Rule.ENDPOINT:
+            raise InvalidInputError("deployment", f'"{name}" is periodic, it has no endpoint token')
+        token = _new_endpoint_token() if chosen is None else check_endpoint_token("endpoint_token", chosen)
+        return await self._write(replace(deployment, endpoint_token=token), user_id)
+
+    async def _write(self, deployment: Deployment, user_id: str) -> Deployment:
+        changed = replace(deployment, updated_at=clock.now(), updated_by=user_id)
+        written = await self.store.update_deployment(changed)
+        self.paths.clear()
+        if not written:
+            raise NotFoundError("deployment", changed.name)
+        return changed
+
+    async def delete(self, environment_id: str, name: str) -> Deployment:
+        """The deployment, its executions, logs and pods. Raises NotFoundError."""
+        deployment = await self.get(environment_id, name)
+        execution_ids = await self.store.delete_deployment(deployment.id)
+        self.paths.clear()
+        await self.engine.stop_deployment(deployment.id, drain=False)
+        await self.cleaning.forget(execution_ids, Subject.DEPLOYMENT, [deployment.id])
+        for subject_id in (deployment.id, *execution_ids):
+            self.notices.notify(subject_id)
+        return deployment
+
+    async def read_logs(self, environment_id: str, name: str, span: LogRange) -> Sequence[LogLine]:
+        """What its pods printed outside of executions, and what the platform did with them."""
+        deployment = await self.get(environment_id, name)
+        return await self.logs.read(Subject.DEPLOYMENT, deployment.id, span)
+
+
+def _first_status(mode: Mode) -> DeploymentStatus:
+    """An elastic deployment needs nothing before its first call."""
+    return DeploymentStatus.UP if mode is Mode.ELASTIC else DeploymentStatus.CREATION_PENDING
+
+
+def _new_endpoint_token() -> str:
+    return secrets.token_urlsafe(32)

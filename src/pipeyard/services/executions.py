@@ -1,0 +1,230 @@
+"""Executions: trigger, wait, look at, delete."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeyard import clock
+from pipeyard.domain.deployments import Deployment
+from pipeyard.domain.executions import (
+    Execution,
+    ExecutionStatus,
+    ExecutionSummary,
+    NewExecution,
+    PendingExecution,
+    input_path,
+    output_path,
+)
+from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
+from pipeyard.domain.mappings import ResolvedInputs, map_inputs, map_outputs, resolve_inputs
+from pipeyard.domain.pipelines import Pipeline
+from pipeyard.domain.records import mappings_to_json
+from pipeyard.domain.values import DataType
+from pipeyard.errors import (
+    ConflictError,
+    ExecutionEndedError,
+    InvalidInputError,
+    NotFoundError,
+    TooLargeError,
+)
+from pipeyard.ports import DataStore, Engine, LogStore, Store
+from pipeyard.services.cleaning import Cleaning
+from pipeyard.services.notices import Notices
+
+
+@dataclass(frozen=True)
+class SentInputs:
+    """What a caller sent: values and local files, by endpoint input name (or pipeline input name for a run)."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ExecutionService:
+    """What a user can ask of executions."""
+
+    store: Store
+    logs: LogStore
+    files: DataStore
+    engine: Engine
+    notices: Notices
+    cleaning: Cleaning
+    server_id: str
+    values_max_bytes: int
+
+    async def trigger(self, deployment: Deployment, sent: SentInputs) -> str:
+        """Queue an execution of a deployment; unknown inputs are ignored with a line in its log. The execution's id.
+
+        Raises InvalidInputError, ConflictError (disabled), TooLargeError, QueueFullError; nothing is queued then.
+        """
+        if not deployment.is_enabled:
+            raise ConflictError(f'deployment "{deployment.name}" is disabled; enable it to trigger executions')
+        resolved = resolve_inputs(deployment.inputs_mapping, sent.values, sent.files)
+        accepted = NewExecution(
+            id=_new_execution_id(deployment.pipeline_name),
+            environment_id=deployment.environment_id,
+            pipeline_id=deployment.pipeline_id,
+            deployment_id=deployment.id,
+            mappings_json=mappings_to_json(deployment.inputs_mapping, deployment.outputs_mapping),
+            input_values_json=self._encode(resolved),
+            created_at=clock.now(),
+            created_by=deployment.created_by,
+        )
+        await self._accept(accepted, resolved, sent)
+        return accepted.id
+
+    async def run(
+        self, pipeline: Pipeline, user_id: str, sent: SentInputs, inputs_mapping: object, outputs_mapping: object
+    ) -> str:
+        """Queue an execution of a pipeline without a deployment; unknown inputs are refused. As `trigger`."""
+        inputs = map_inputs(pipeline.declaration.inputs, inputs_mapping, None)
+        outputs = map_outputs(pipeline.declaration.outputs, outputs_mapping, None)
+        resolved = resolve_inputs(inputs, sent.values, sent.files)
+        if resolved.ignored:
+            known = ", ".join(declared.name for declared in pipeline.declaration.inputs) or "none"
+            raise InvalidInputError("inputs", f"unknown or mapped elsewhere: {', '.join(resolved.ignored)}", known)
+        accepted = NewExecution(
+            id=_new_execution_id(pipeline.name),
+            environment_id=pipeline.environment_id,
+            pipeline_id=pipeline.id,
+            deployment_id=None,
+            mappings_json=mappings_to_json(inputs, outputs),
+            input_values_json=self._encode(resolved),
+            created_at=clock.now(),
+            created_by=user_id,
+        )
+        await self._accept(accepted, resolved, sent)
+        return accepted.id
+
+    def _encode(self, resolved: ResolvedInputs) -> str:
+        text = json.dumps(resolved.values, separators=(",", ":"))
+        if len(text) > self.values_max_bytes:
+            raise TooLargeError(
+                f"inputs: {len(text)} bytes of values, the limit is {self.values_max_bytes}; "
+                "send large data as file inputs"
+            )
+        return text
+
+    async def _accept(self, accepted: NewExecution, resolved: ResolvedInputs, sent: SentInputs) -> None:
+        """Files first, then the row: an id that a caller has seen has all it needs."""
+        self.engine.admit(accepted.deployment_id)
+        try:
+            for name, part in resolved.files.items():
+                await self.files.take(input_path(accepted.id, name), sent.files[part])
+            await self.store.add_execution(accepted, self.server_id)
+        except BaseException:
+            self.engine.withdraw(accepted.deployment_id)
+            if resolved.files:
+                await self.cleaning.forget_files([accepted.id])
+            raise
+        if resolved.ignored:
+            line = LogLine(accepted.created_at, f"ignored unknown inputs: {', '.join(resolved.ignored)}", "stderr")
+            await self.logs.append(LogBatch(Subject.EXECUTION, accepted.id, (line,)))
+        self.engine.dispatch(
+            PendingExecution(
+                accepted.id,
+                accepted.environment_id,
+                accepted.pipeline_id,
+                accepted.deployment_id,
+                accepted.mappings_json,
+                accepted.input_values_json,
+                ExecutionStatus.PENDING,
+            )
+        )
+
+    async def get(self, environment_id: str, execution_id: str) -> Execution:
+        """Raises NotFoundError."""
+        execution = await self.store.get_execution(execution_id)
+        if execution is None or execution.environment_id != environment_id:
+            raise NotFoundError("execution", execution_id)
+        return execution
+
+    async def wait_until_final(self, environment_id: str, execution_id: str, hold_s: float) -> Execution | None:
+        """The execution once it has ended; None when the hold has passed before. Raises NotFoundError."""
+
+        async def final() -> Execution | None:
+            execution = await self.get(environment_id, execution_id)
+            return execution if execution.status.is_final else None
+
+        return await self.notices.wait_until(execution_id, final, hold_s)
+
+    async def input_values(self, execution_id: str) -> dict[str, Any]:
+        """By pipeline input, without files and variables."""
+        text = await self.store.get_input_values(execution_id)
+        return json.loads(text) if text else {}
+
+    async def output_values(self, execution_id: str) -> dict[str, Any]:
+        """By pipeline output, without files; empty unless it succeeded."""
+        text = await self.store.get_output_values(execution_id)
+        return json.loads(text) if text else {}
+
+    async def read_input(self, execution: Execution, name: str) -> Any | AsyncIterator[bytes] | None:
+        """The value of one input: JSON, a stream of bytes for a file, None if there is none. Raises NotFoundError."""
+        for mapping in execution.inputs_mapping:
+            if mapping.input_name == name:
+                if mapping.data_type is DataType.FILE:
+                    return await self._open(input_path(execution.id, name))
+                return (await self.input_values(execution.id)).get(name)
+        raise NotFoundError("input", name)
+
+    async def read_output(self, execution: Execution, name: str) -> Any | AsyncIterator[bytes] | None:
+        """As `read_input`."""
+        for mapping in execution.outputs_mapping:
+            if mapping.output_name == name:
+                if mapping.data_type is DataType.FILE:
+                    return await self._open(output_path(execution.id, name))
+                return (await self.output_values(execution.id)).get(name)
+        raise NotFoundError("output", name)
+
+    async def _open(self, path: str) -> AsyncIterator[bytes] | None:
+        return None if await self.files.size(path) is None else self.files.read(path)
+
+    async def list(self, pipeline: Pipeline) -> Sequence[ExecutionSummary]:
+        """Newest first, those of the pipeline's deployments included."""
+        return await self.store.list_executions(pipeline.id)
+
+    async def latest_of_pipeline(self, pipeline_id: str) -> str | None:
+        """The id of the execution created last, those of the pipeline's deployments included."""
+        return await self.store.latest_execution(pipeline_id=pipeline_id)
+
+    async def latest_of_deployment(self, deployment_id: str) -> str | None:
+        """The id of the execution created last."""
+        return await self.store.latest_execution(deployment_id=deployment_id)
+
+    async def read_logs(self, environment_id: str, execution_id: str, span: LogRange) -> Sequence[LogLine]:
+        """What it printed."""
+        await self.get(environment_id, execution_id)
+        return await self.logs.read(Subject.EXECUTION, execution_id, span)
+
+    async def delete(self, environment_id: str, execution_id: str) -> None:
+        """Raises NotFoundError, ConflictError while it has not ended."""
+        await self.get(environment_id, execution_id)
+        if not await self.store.delete_execution(execution_id):
+            raise ConflictError(f'execution "{execution_id}" has not ended; wait for it, then delete it')
+        await self.cleaning.forget([execution_id], Subject.EXECUTION, [])
+        self.notices.notify(execution_id)
+
+
+def raise_unless_succeeded(execution: Execution) -> None:
+    """Raises ExecutionEndedError with the reason and the remedy (house decision: 500 with a name)."""
+    if execution.status is ExecutionStatus.SUCCEEDED:
+        return
+    failure = execution.failure
+    details: dict[str, Any] = {"execution_id": execution.id, "status": execution.status.value}
+    if failure is not None:
+        details["reason"] = failure.kind
+        details |= {key: text for key, text in (("remedy", failure.remedy), ("traceback", failure.traceback)) if text}
+    message = "no reason was recorded" if failure is None else failure.message
+    raise ExecutionEndedError(message, user_fault=execution.status is ExecutionStatus.FAILED, **details)
+
+
+def _new_execution_id(pipeline_name: str) -> str:
+    """`<pipeline>-<random>`: readable, and never two alike."""
+    alphabet = "abcdefghijklmnopqrstuvwxyz0123456789"
+    return f"{pipeline_name}-{''.join(secrets.choice(alphabet) for _ in range(12))}"

@@ -1,0 +1,116 @@
+"""Who is calling: SDK tokens, access tokens, and the tokens that pods get."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jwt
+
+from pipeyard import clock
+from pipeyard.domain.users import User
+from pipeyard.errors import AuthenticationError, NotFoundError
+from pipeyard.ports import Store
+
+_ALGORITHM = "HS256"
+_POD_TOKEN = "pod"  # noqa: S105
+_ACCESS_TOKEN = "access"  # noqa: S105
+_DOWNLOAD_TOKEN = "download"  # noqa: S105
+DOWNLOAD_TTL_S = 900
+_REFUSED = "the SDK token is wrong or was regenerated; see credentials.env in the platform's data folder"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls. `pod_of`: the deployment or execution on whose behalf a pod calls, None for a person."""
+
+    user_id: str
+    pod_of: str | None = None
+
+
+def hash_token(token: str) -> str:
+    """What is stored of an SDK token. Tokens are long and random, so a plain hash cannot be searched."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def new_sdk_token() -> str:
+    """A fresh SDK token."""
+    return secrets.token_urlsafe(48)
+
+
+class IdentityService:
+    """Exchanges SDK tokens for access tokens and checks those."""
+
+    def __init__(self, store: Store, signing_key: str, access_token_ttl_s: int) -> None:
+        self._store = store
+        self._signing_key = signing_key
+        self._ttl_s = access_token_ttl_s
+
+    async def refresh(self, sdk_token: str) -> str:
+        """An access token (JWT with numeric iat and exp, wire.md 1.5). Raises AuthenticationError."""
+        user = await self._store.find_user_by_token(hash_token(sdk_token))
+        if user is not None:
+            return self._access_token(Caller(user.id))
+        claims = self._claims(sdk_token, _POD_TOKEN)
+        if not await self._lives(claims["pod_of"]):
+            raise AuthenticationError("the deployment or execution that this token was made for is gone")
+        return self._access_token(Caller(claims["sub"], claims["pod_of"]))
+
+    def authenticate(self, access_token: str) -> Caller:
+        """The caller of an access token. Raises AuthenticationError."""
+        claims = self._claims(access_token, _ACCESS_TOKEN)
+        return Caller(claims["sub"], claims.get("pod_of"))
+
+    def pod_token(self, user_id: str, kind: Literal["deployment", "execution"], subject_id: str) -> str:
+        """An SDK token for the code of one deployment or execution, valid as long as that exists."""
+        return self._sign({"sub": user_id, "pod_of": f"{kind}:{subject_id}", "type": _POD_TOKEN, "iat": _now_s()})
+
+    def download_token(self, pipeline_id: str) -> str:
+        """Opens one pipeline's archive for a quarter of an hour, without another token."""
+        expires_at = _now_s() + DOWNLOAD_TTL_S
+        return self._sign({"sub": pipeline_id, "type": _DOWNLOAD_TOKEN, "iat": _now_s(), "exp": expires_at})
+
+    def check_download(self, token: str) -> str:
+        """The pipeline id of a download token. Raises AuthenticationError."""
+        pipeline_id: str = self._claims(token, _DOWNLOAD_TOKEN)["sub"]
+        return pipeline_id
+
+    async def get_user(self, user_id: str) -> User:
+        """Raises NotFoundError."""
+        user = await self._store.get_user(user_id)
+        if user is None:
+            raise NotFoundError("user", user_id)
+        return user
+
+    async def _lives(self, pod_of: str) -> bool:
+        kind, _, subject_id = pod_of.partition(":")
+        if kind == "deployment":
+            return await self._store.get_deployment_by_id(subject_id) is not None
+        return await self._store.get_status(subject_id) is not None
+
+    def _access_token(self, caller: Caller) -> str:
+        issued_at = _now_s()
+        claims = {"sub": caller.user_id, "type": _ACCESS_TOKEN, "iat": issued_at, "exp": issued_at + self._ttl_s}
+        if caller.pod_of is not None:
+            claims["pod_of"] = caller.pod_of
+        return self._sign(claims)
+
+    def _sign(self, claims: dict[str, Any]) -> str:
+        return jwt.encode(claims, self._signing_key, algorithm=_ALGORITHM)
+
+    def _claims(self, token: str, kind: str) -> dict[str, Any]:
+        try:
+            claims: dict[str, Any] = jwt.decode(token, self._signing_key, algorithms=[_ALGORITHM])
+        except jwt.ExpiredSignatureError:
+            raise AuthenticationError(f"the {kind} token has expired; ask for another one") from None
+        except jwt.InvalidTokenError:
+            claims = {}
+        if claims.get("type") != kind:
+            raise AuthenticationError(_REFUSED if kind == _POD_TOKEN else f"the {kind} token is missing or wrong")
+        return claims
+
+
+def _now_s() -> int:
+    return int(clock.now().timestamp())

@@ -1,0 +1,58 @@
+"""Waking those who wait for a pipeline, a deployment or an execution to change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Notices:
+    """In-process news of changes that are committed. A missed notice costs a hold, never a wrong answer."""
+
+    def __init__(self) -> None:
+        self._watchers: dict[str, set[asyncio.Event]] = {}
+        self._closed = False
+
+    def notify(self, subject_id: str) -> None:
+        """Wake whoever waits for this pipeline, deployment or execution."""
+        for changed in self._watchers.get(subject_id, ()):
+            changed.set()
+
+    def close(self) -> None:
+        """End every wait now: the server is going."""
+        self._closed = True
+        for watchers in self._watchers.values():
+            for changed in watchers:
+                changed.set()
+
+    async def wait_until(self, subject_id: str, check: Callable[[], Awaitable[T | None]], hold_s: float) -> T | None:
+        """The first answer of `check` that is not None, asked again at each notice; None when the hold has passed."""
+        deadline = asyncio.get_running_loop().time() + hold_s
+        # Watch first, then look: a change between the two is not missed.
+        with self._watching(subject_id) as changed:
+            while True:
+                changed.clear()
+                answer = await check()
+                if answer is not None or self._closed:
+                    return answer
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        await changed.wait()
+                except TimeoutError:
+                    return None
+
+    @contextmanager
+    def _watching(self, subject_id: str) -> Iterator[asyncio.Event]:
+        changed = asyncio.Event()
+        watchers = self._watchers.setdefault(subject_id, set())
+        watchers.add(changed)
+        try:
+            yield changed
+        finally:
+            watchers.discard(changed)
+            if not watchers:
+                self._watchers.pop(subject_id, None)

@@ -1,0 +1,96 @@
+"""Typed settings, each with the reason for its default. `PIPEYARD_*` variables, then `pipeyard.toml`, then flags."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from pipeyard.errors import SettingsError
+
+ISOLATION_LEVELS = ("process", "namespaces")
+
+
+def _setting(default: Any, reason: str) -> Any:
+    return field(default=default, metadata={"reason": reason})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything an operator can choose. The name of a field in capitals after `PIPEYARD_` is its variable."""
+
+    data_dir: Path = _setting(Path("~/.pipeyard"), "A laptop's user can write there and finds it again.")  # noqa: RUF009
+    host: str = _setting("127.0.0.1", "Nobody else reaches a platform that was just started.")
+    port: int = _setting(8642, "Free on most machines.")
+    public_url: str = _setting("", "Empty: the address that each request came to. Set it behind a proxy.")
+    isolation_minimum: str = _setting("process", "Starts everywhere; set `namespaces` where pods must be kept apart.")
+    wait_hold_s: float = _setting(50.0, "Below the 60 s at which common proxies cut; 31 holds are 25 minutes.")
+    access_token_ttl_s: int = _setting(1800, "Far above the client's refresh margin of 120 s, short enough to expire.")
+    archive_max_bytes: int = _setting(50_000_000, "Code, not data: data belongs in the data store.")
+    archive_max_unpacked_bytes: int = _setting(250_000_000, "Five times the archive; beyond it an archive is a bomb.")
+    archive_max_members: int = _setting(20_000, "More files than a repository of code has.")
+    values_max_bytes: int = _setting(5_000_000, "Values pass through memory; beyond it a file input is right.")
+    file_max_bytes: int = _setting(5_000_000_000, "One file of an execution; streamed, so disk is the limit.")
+    queue_max_executions: int = _setting(
+        1000, "Open executions per deployment; beyond it callers are told to come back."
+    )
+    elastic_max_pods: int = _setting(max(4, os.cpu_count() or 1), "One a core; at least four, since many only wait.")
+    builds_max: int = _setting(2, "Building is disk and network; two hide each other's waits.")
+    build_timeout_s: int = _setting(1800, "The largest scientific stacks install in minutes.")
+    supervisor_orphan_s: int = _setting(600, "Longer than an upgrade of the server, shorter than a forgotten machine.")
+    stop_grace_s: float = _setting(5.0, "Enough for user code to close its files.")
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise SettingsError(f"port: {self.port} is not a port; allowed: 0 to 65535 (0: any free one)")
+        if self.isolation_minimum not in ISOLATION_LEVELS:
+            allowed = ", ".join(ISOLATION_LEVELS)
+            raise SettingsError(f'isolation_minimum: "{self.isolation_minimum}" is unknown; allowed: {allowed}')
+        for name in ("wait_hold_s", "elastic_max_pods", "builds_max", "queue_max_executions", "access_token_ttl_s"):
+            if getattr(self, name) <= 0:
+                raise SettingsError(f"{name}: {getattr(self, name)} is not usable; allowed: more than 0")
+        if self.access_token_ttl_s <= 120:
+            raise SettingsError("access_token_ttl_s: clients refresh 120 s early; allowed: more than 120")
+
+
+def load_settings(
+    flags: Mapping[str, Any], environment: Mapping[str, str], file: Path = Path("pipeyard.toml")
+) -> Settings:
+    """Merge the three sources, flags last. Raises SettingsError naming the setting."""
+    known = {item.name: item for item in fields(Settings)}
+    chosen: dict[str, Any] = {"data_dir": _convert("data_dir", known["data_dir"].default)}
+    for name in known:
+        text = environment.get(f"PIPEYARD_{name.upper()}")
+        if text:
+            chosen[name] = _convert(name, text)
+    for name, value in _read_file(file).items():
+        if name not in known:
+            raise SettingsError(f'{file}: "{name}" is not a setting; allowed: {", ".join(known)}')
+        chosen[name] = _convert(name, value)
+    chosen.update({name: _convert(name, value) for name, value in flags.items() if value is not None})
+    return Settings(**chosen)
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    # tomllib exists from Python 3.11, which the server needs anyway.
+    import tomllib  # noqa: PLC0415
+
+    if not file.is_file():
+        return {}
+    try:
+        return tomllib.loads(file.read_text())
+    except (tomllib.TOMLDecodeError, OSError) as error:
+        raise SettingsError(f"{file}: {error}") from error
+
+
+def _convert(name: str, value: Any) -> Any:
+    """The value in the type of the setting's default."""
+    wanted: type[Any] = type(next(item.default for item in fields(Settings) if item.name == name))
+    target: type[Any] = Path if issubclass(wanted, Path) else wanted
+    try:
+        converted = target(value)
+    except (TypeError, ValueError):
+        raise SettingsError(f"{name}: {value!r} is not usable; allowed: {wanted.__name__}") from None
+    return converted.expanduser().absolute() if isinstance(converted, Path) else converted

@@ -1,0 +1,173 @@
+"""Deployments as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from pipeyard.clock import from_epoch_ms, to_epoch_ms
+from pipeyard.domain.deployments import Deployment, DeploymentStatus, Resources
+from pipeyard.domain.modes import Mode, Rule
+from pipeyard.domain.records import mappings_from_json, mappings_to_json
+from pipeyard.errors import ConflictError
+from pipeyard.store.cipher import storable_json, storable_text
+from pipeyard.store.database import Record, Rows
+from pipeyard.store.tables import deployments, executions, pipelines
+
+_ADD = insert(deployments)
+_ALL = (
+    select(deployments, pipelines.c.name.label("pipeline_name"))
+    .join(pipelines, pipelines.c.id == deployments.c.pipeline_id)
+    .order_by(deployments.c.created_at, deployments.c.id)
+)
+_THIS = deployments.c.id == bindparam("deployment_id")
+_BY_ID = _ALL.where(_THIS)
+_BY_NAME = _ALL.where(
+    deployments.c.environment_id == bindparam("environment_id"), deployments.c.name == bindparam("name")
+)
+_BY_PATH = _ALL.where(
+    deployments.c.environment_id == bindparam("environment_id"), deployments.c.endpoint_url_path == bindparam("path")
+)
+_NAME_TAKEN = select(deployments.c.id).where(
+    deployments.c.environment_id == bindparam("environment_id"), deployments.c.name == bindparam("name")
+)
+_PATH_TAKEN = select(deployments.c.name).where(
+    deployments.c.environment_id == bindparam("environment_id"),
+    deployments.c.endpoint_url_path == bindparam("endpoint_url_path"),
+)
+_SET_STATUS = update(deployments).where(_THIS).values(status=bindparam("new_status"))
+_CHANGEABLE = ("is_enabled", "status", "mappings", "endpoint_token", "updated_at", "updated_by")
+_UPDATE = update(deployments).where(_THIS).values({name: bindparam(f"new_{name}") for name in _CHANGEABLE})
+_EXECUTIONS = select(executions.c.id).where(executions.c.deployment_id == bindparam("deployment_id"))
+_DELETE = delete(deployments).where(_THIS)
+
+
+class DeploymentRows(Rows):
+    """Implements `ports.DeploymentStore`."""
+
+    async def add_deployment(self, deployment: Deployment) -> None:
+        """Raises ConflictError when the name or the endpoint path is taken, or the pipeline is gone."""
+        row = self._to_row(deployment)
+        await self._database.write(lambda connection: _add(connection, row))
+
+    async def get_deployment(self, environment_id: str, name: str) -> Deployment | None:
+        """The deployment of that name."""
+        return await self._find(_BY_NAME, {"environment_id": environment_id, "name": name})
+
+    async def get_deployment_by_id(self, deployment_id: str) -> Deployment | None:
+        """The deployment of that id."""
+        return await self._find(_BY_ID, {"deployment_id": deployment_id})
+
+    async def find_deployment_by_path(self, environment_id: str, endpoint_url_path: str) -> Deployment | None:
+        """The deployment that answers at that path."""
+        return await self._find(_BY_PATH, {"environment_id": environment_id, "path": endpoint_url_path})
+
+    async def list_deployments(
+        self, environment_id: str | None, pipeline_id: str | None = None
+    ) -> Sequence[Deployment]:
+        """Oldest first; None: of every environment, of every pipeline."""
+        chosen = _ALL
+        if environment_id is not None:
+            chosen = chosen.where(deployments.c.environment_id == environment_id)
+        if pipeline_id is not None:
+            chosen = chosen.where(deployments.c.pipeline_id == pipeline_id)
+        return await self._database.read(lambda c: [self._from_row(row) for row in c.execute(chosen)])
+
+    async def set_deployment_status(self, deployment_id: str, status: DeploymentStatus) -> bool:
+        """False when it is gone."""
+        given = {"deployment_id": deployment_id, "new_status": status.value}
+        return await self._database.write(lambda c: c.execute(_SET_STATUS, given).rowcount == 1)
+
+    async def update_deployment(self, deployment: Deployment) -> bool:
+        """Write the parts a user can change. False when it is gone."""
+        row = self._to_row(deployment)
+        given = {"deployment_id": deployment.id} | {f"new_{name}": row[name] for name in _CHANGEABLE}
+        return await self._database.write(lambda c: c.execute(_UPDATE, given).rowcount == 1)
+
+    async def delete_deployment(self, deployment_id: str) -> Sequence[str]:
+        """The ids of the executions that went with it."""
+        given = {"deployment_id": deployment_id}
+
+        def remove(connection: Connection) -> Sequence[str]:
+            ids = connection.execute(_EXECUTIONS, given).scalars().all()
+            connection.execute(_DELETE, given)
+            return ids
+
+        return await self._database.write(remove)
+
+    async def _find(self, query: Any, given: Mapping[str, str]) -> Deployment | None:
+        row = await self._database.read(lambda c: c.execute(query, given).first())
+        return None if row is None else self._from_row(row)
+
+    def _to_row(self, deployment: Deployment) -> dict[str, Any]:
+        token, description = deployment.endpoint_token, deployment.description
+        return {
+            "id": deployment.id,
+            "environment_id": deployment.environment_id,
+            "name": deployment.name,
+            "pipeline_id": deployment.pipeline_id,
+            "rule": deployment.rule.value,
+            "mode": deployment.mode.value,
+            "status": deployment.status.value,
+            "is_enabled": deployment.is_enabled,
+            "endpoint_url_path": deployment.endpoint_url_path,
+            "endpoint_token": None if token is None else self._cipher.encrypt(token),
+            "enable_parallel_executions": deployment.resources.enable_parallel_executions,
+            "max_parallel_executions_per_pod": deployment.resources.max_parallel_executions_per_pod,
+            "ram_request": deployment.resources.ram_request,
+            "gpu_request": deployment.resources.gpu_request,
+            "execution_timeout_s": deployment.execution_timeout_s,
+            "created_at": to_epoch_ms(deployment.created_at),
+            "created_by": deployment.created_by,
+            "updated_at": to_epoch_ms(deployment.updated_at),
+            "updated_by": deployment.updated_by,
+            "description": None if description is None else storable_text(description),
+            "mappings": storable_json(mappings_to_json(deployment.inputs_mapping, deployment.outputs_mapping)),
+        }
+
+    def _from_row(self, row: Record) -> Deployment:
+        inputs_mapping, outputs_mapping = mappings_from_json(row.mappings)
+        return Deployment(
+            id=row.id,
+            environment_id=row.environment_id,
+            name=row.name,
+            pipeline_id=row.pipeline_id,
+            pipeline_name=row.pipeline_name,
+            rule=Rule(row.rule),
+            mode=Mode(row.mode),
+            description=row.description,
+            inputs_mapping=inputs_mapping,
+            outputs_mapping=outputs_mapping,
+            resources=Resources(
+                enable_parallel_executions=row.enable_parallel_executions,
+                max_parallel_executions_per_pod=row.max_parallel_executions_per_pod,
+                ram_request=row.ram_request,
+                gpu_request=row.gpu_request,
+            ),
+            execution_timeout_s=row.execution_timeout_s,
+            endpoint_url_path=row.endpoint_url_path,
+            endpoint_token=None if row.endpoint_token is None else self._cipher.decrypt(row.endpoint_token),
+            is_enabled=row.is_enabled,
+            status=DeploymentStatus(row.status),
+            created_at=from_epoch_ms(row.created_at),
+            created_by=row.created_by,
+            updated_at=from_epoch_ms(row.updated_at),
+            updated_by=row.updated_by,
+        )
+
+
+def _add(connection: Connection, row: Mapping[str, Any]) -> None:
+    # Asked first for a message that says what is taken; the constraints decide.
+    this = {"environment_id": row["environment_id"]}
+    if connection.execute(_NAME_TAKEN, {**this, "name": row["name"]}).first():
+        raise ConflictError(f'a deployment named "{row["name"]}" exists already')
+    path = row["endpoint_url_path"]
+    if path is not None and (taken := connection.execute(_PATH_TAKEN, {**this, "endpoint_url_path": path}).first()):
+        raise ConflictError(f'the endpoint path "{path}" is taken by the deployment "{taken.name}"')
+    try:
+        connection.execute(_ADD, row)
+    except IntegrityError:
+        raise ConflictError(f'the pipeline of the deployment "{row["name"]}" was deleted, or its id is taken') from None

@@ -1,0 +1,265 @@
+"""Executions as rows: the hot path."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, delete, insert, literal_column, select, text, update
+
+from pipeyard.clock import from_epoch_ms, to_epoch_ms
+from pipeyard.domain.executions import (
+    Execution,
+    ExecutionStatus,
+    ExecutionSummary,
+    NewExecution,
+    Outcome,
+    PendingExecution,
+)
+from pipeyard.domain.records import failure_from_json, failure_to_json, mappings_from_json
+from pipeyard.errors import ConflictError
+from pipeyard.store.cipher import storable_json
+from pipeyard.store.database import Record, Rows
+from pipeyard.store.prepared import Prepared
+from pipeyard.store.tables import IS_OPEN, deployments, executions, pipelines
+
+_IS_OPEN = text(IS_OPEN)
+_THIS = executions.c.id == bindparam("execution_id")
+_MINE = executions.c.server_id == bindparam("this_server")
+
+_GIVEN = (
+    "id",
+    "environment_id",
+    "pipeline_id",
+    "deployment_id",
+    "server_id",
+    "status",
+    "created_at",
+    "created_by",
+    "mappings",
+    "input_values",
+)
+_ADD = Prepared(insert(executions).values({name: bindparam(name) for name in _GIVEN}))
+_START = Prepared(
+    update(executions)
+    .where(_THIS, _MINE, text("status = 'Pending'"))
+    .values(status=literal_column("'Running'"), started_at=bindparam("at"))
+)
+_FINISH = Prepared(
+    update(executions)
+    .where(_THIS, _MINE, _IS_OPEN)
+    .values(
+        status=bindparam("new_status"),
+        ended_at=bindparam("at"),
+        failure=bindparam("new_failure"),
+        output_values=bindparam("new_output_values"),
+    )
+)
+_ADOPT = (
+    update(executions)
+    .where(_IS_OPEN, executions.c.server_id != bindparam("this_server"))
+    .values(server_id=bindparam("this_server"))
+)
+_DELETE = delete(executions).where(_THIS, text(f"NOT ({IS_OPEN})"))
+
+_NAMED = executions.join(pipelines, pipelines.c.id == executions.c.pipeline_id).outerjoin(
+    deployments, deployments.c.id == executions.c.deployment_id
+)
+_NAMES = (pipelines.c.name.label("pipeline_name"), deployments.c.name.label("deployment_name"))
+_ONE = (
+    select(
+        executions.c.id,
+        executions.c.environment_id,
+        executions.c.pipeline_id,
+        executions.c.deployment_id,
+        executions.c.mappings,
+        executions.c.status,
+        executions.c.created_at,
+        executions.c.created_by,
+        executions.c.started_at,
+        executions.c.ended_at,
+        executions.c.failure,
+        *_NAMES,
+    )
+    .select_from(_NAMED)
+    .where(_THIS)
+)
+_LIST = (
+    select(
+        executions.c.id,
+        executions.c.status,
+        executions.c.created_at,
+        executions.c.created_by,
+        executions.c.ended_at,
+        *_NAMES,
+    )
+    .select_from(_NAMED)
+    .where(executions.c.pipeline_id == bindparam("pipeline_id"))
+    .order_by(executions.c.number.desc())
+)
+_STATUS = select(executions.c.status).where(_THIS)
+_INPUT_VALUES = select(executions.c.input_values).where(_THIS)
+_OUTPUT_VALUES = select(executions.c.output_values).where(_THIS)
+_LATEST = select(executions.c.id).order_by(executions.c.number.desc()).limit(1)
+_CARRIED = (
+    executions.c.id,
+    executions.c.environment_id,
+    executions.c.pipeline_id,
+    executions.c.deployment_id,
+    executions.c.mappings,
+    executions.c.status,
+)
+_OPEN_ONES = select(*_CARRIED).where(_IS_OPEN).order_by(executions.c.number)
+_PENDING = select(*_CARRIED, executions.c.input_values).where(_THIS)
+
+
+class ExecutionRows(Rows):
+    """Implements `ports.ExecutionStore`."""
+
+    def add_execution(self, execution: NewExecution, server_id: str) -> asyncio.Future[None]:
+        """Store it as Pending. Raises ConflictError when the id is taken or its pipeline or deployment is gone."""
+        row = {
+            "id": execution.id,
+            "environment_id": execution.environment_id,
+            "pipeline_id": execution.pipeline_id,
+            "deployment_id": execution.deployment_id,
+            "server_id": server_id,
+            "status": ExecutionStatus.PENDING.value,
+            "created_at": to_epoch_ms(execution.created_at),
+            "created_by": execution.created_by,
+            "mappings": storable_json(execution.mappings_json),
+            "input_values": storable_json(execution.input_values_json),
+        }
+
+        def add(connection: Connection) -> None:
+            try:
+                _ADD.run(connection, row)
+            except connection.dialect.loaded_dbapi.IntegrityError:
+                raise ConflictError(
+                    f'the execution "{execution.id}" exists already, or its pipeline or deployment was deleted'
+                ) from None
+
+        return self._database.write(add)
+
+    def start_execution(self, execution_id: str, server_id: str, started_at: datetime) -> asyncio.Future[bool]:
+        """Pending to Running. False when it was not Pending or not ours."""
+        given = {"execution_id": execution_id, "this_server": server_id, "at": to_epoch_ms(started_at)}
+        return self._database.write(lambda connection: _START.run(connection, given) == 1)
+
+    def finish_execution(self, execution_id: str, server_id: str, outcome: Outcome) -> asyncio.Future[bool]:
+        """Open to final. False when it was final already, is not ours, or is gone."""
+        if not outcome.status.is_final:
+            raise ValueError(f"{outcome.status.value} is not a final state")
+        failure, values = failure_to_json(outcome.failure), outcome.output_values_json
+        given = {
+            "execution_id": execution_id,
+            "this_server": server_id,
+            "new_status": outcome.status.value,
+            "at": to_epoch_ms(outcome.ended_at),
+            "new_failure": None if failure is None else storable_json(failure),
+            "new_output_values": None if values is None else storable_json(values),
+        }
+        return self._database.write(lambda connection: _FINISH.run(connection, given) == 1)
+
+    async def adopt_executions(self, server_id: str) -> int:
+        """Take over every open execution of other servers. How many."""
+        return await self._database.write(lambda c: c.execute(_ADOPT, {"this_server": server_id}).rowcount)
+
+    async def delete_execution(self, execution_id: str) -> bool:
+        """False when it does not exist or is still open."""
+        given = {"execution_id": execution_id}
+        return await self._database.write(lambda c: c.execute(_DELETE, given).rowcount == 1)
+
+    async def get_execution(self, execution_id: str) -> Execution | None:
+        """The execution of that id."""
+        row = await self._database.read(lambda c: c.execute(_ONE, {"execution_id": execution_id}).first())
+        return None if row is None else _execution(row)
+
+    async def get_status(self, execution_id: str) -> ExecutionStatus | None:
+        """Its status; None when it is gone."""
+        status = await self._text(_STATUS, execution_id)
+        return None if status is None else ExecutionStatus(status)
+
+    async def get_input_values(self, execution_id: str) -> str | None:
+        """As JSON; None when it is gone."""
+        return await self._text(_INPUT_VALUES, execution_id)
+
+    async def get_output_values(self, execution_id: str) -> str | None:
+        """As JSON; None when it has none, or is gone."""
+        return await self._text(_OUTPUT_VALUES, execution_id)
+
+    async def list_executions(self, pipeline_id: str) -> Sequence[ExecutionSummary]:
+        """Newest first, those of its deployments included."""
+        given = {"pipeline_id": pipeline_id}
+        return await self._database.read(lambda c: [_summary(row) for row in c.execute(_LIST, given)])
+
+    async def latest_execution(self, *, pipeline_id: str | None = None, deployment_id: str | None = None) -> str | None:
+        """The id of the newest one of that pipeline, of that deployment."""
+        chosen = _LATEST
+        if pipeline_id is not None:
+            chosen = chosen.where(executions.c.pipeline_id == pipeline_id)
+        if deployment_id is not None:
+            chosen = chosen.where(executions.c.deployment_id == deployment_id)
+        return await self._database.read(lambda c: c.execute(chosen).scalar())
+
+    async def list_open_executions(self) -> Sequence[PendingExecution]:
+        """Every Pending or Running one, oldest first, without its values (an empty text)."""
+        return await self._database.read(lambda c: [_pending(row, "") for row in c.execute(_OPEN_ONES)])
+
+    async def get_pending(self, execution_id: str) -> PendingExecution | None:
+        """One with its input values, for a pod; None when it is gone."""
+        row = await self._database.read(lambda c: c.execute(_PENDING, {"execution_id": execution_id}).first())
+        return None if row is None else _pending(row, row.input_values)
+
+    async def _text(self, query: Select[Any], execution_id: str) -> str | None:
+        return await self._database.read(lambda c: c.execute(query, {"execution_id": execution_id}).scalar())
+
+
+def _execution(row: Record) -> Execution:
+    inputs_mapping, outputs_mapping = mappings_from_json(row.mappings)
+    return Execution(
+        id=row.id,
+        environment_id=row.environment_id,
+        pipeline_id=row.pipeline_id,
+        pipeline_name=row.pipeline_name,
+        deployment_id=row.deployment_id,
+        deployment_name=row.deployment_name,
+        inputs_mapping=inputs_mapping,
+        outputs_mapping=outputs_mapping,
+        status=ExecutionStatus(row.status),
+        created_at=from_epoch_ms(row.created_at),
+        created_by=row.created_by,
+        started_at=_instant(row.started_at),
+        ended_at=_instant(row.ended_at),
+        failure=failure_from_json(row.failure),
+    )
+
+
+def _summary(row: Record) -> ExecutionSummary:
+    return ExecutionSummary(
+        id=row.id,
+        status=ExecutionStatus(row.status),
+        created_at=from_epoch_ms(row.created_at),
+        created_by=row.created_by,
+        ended_at=_instant(row.ended_at),
+        pipeline_name=row.pipeline_name,
+        deployment_name=row.deployment_name,
+    )
+
+
+def _pending(row: Record, input_values_json: str) -> PendingExecution:
+    return PendingExecution(
+        id=row.id,
+        environment_id=row.environment_id,
+        pipeline_id=row.pipeline_id,
+        deployment_id=row.deployment_id,
+        mappings_json=row.mappings,
+        input_values_json=input_values_json,
+        status=ExecutionStatus(row.status),
+    )
+
+
+def _instant(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else from_epoch_ms(milliseconds)

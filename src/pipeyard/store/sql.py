@@ -1,0 +1,45 @@
+"""The store over any SQL database: the queries of all nouns together."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from pipeyard.clock import to_epoch_ms
+from pipeyard.errors import ConflictError
+from pipeyard.store.cipher import Cipher
+from pipeyard.store.deployments import DeploymentRows
+from pipeyard.store.executions import ExecutionRows
+from pipeyard.store.pipelines import PipelineRows
+from pipeyard.store.tables import deployments, servers, variables
+from pipeyard.store.users import UserRows
+
+
+class SqlStore(UserRows, PipelineRows, DeploymentRows, ExecutionRows):
+    """Implements `ports.Store`."""
+
+    async def add_server(self, server_id: str, started_at: datetime) -> None:
+        """Raises ConflictError when the id is taken."""
+        row = {"id": server_id, "started_at": to_epoch_ms(started_at)}
+
+        def add(connection: Connection) -> None:
+            try:
+                connection.execute(insert(servers), row)
+            except IntegrityError:
+                raise ConflictError(f'a server "{server_id}" exists already') from None
+
+        await self._database.write(add)
+
+    async def close(self) -> None:
+        """Commit what is queued and let go of the database. Idempotent."""
+        await self._database.close()
+
+
+def check_key(connection: Connection, cipher: Cipher) -> None:
+    """Raises StoreError if the database was written with another key: better at the start than at each call."""
+    for secret in (variables.c.value, deployments.c.endpoint_token):
+        some = connection.execute(select(secret).where(secret.is_not(None)).limit(1)).scalar()
+        if some is not None:
+            cipher.decrypt(some)

@@ -1,0 +1,131 @@
+"""The store in one SQLite file: all that is particular to SQLite."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
+
+from pipeyard.errors import StoreError
+from pipeyard.group_commit import GroupCommit
+from pipeyard.store.cipher import Cipher
+from pipeyard.store.migrations import upgrade
+from pipeyard.store.sql import SqlStore, check_key
+
+READERS = 4
+BUSY_TIMEOUT_S = 30.0  # another process may write: a copy being made, a second server
+
+T = TypeVar("T")
+
+
+class SqliteStore(SqlStore):
+    """The store of one machine."""
+
+    @classmethod
+    def open(cls, path: Path, encryption_key: bytes) -> SqliteStore:
+        """Open the database, made or brought up to date if need be. Raises StoreError."""
+        cipher = Cipher(encryption_key)
+        database = SqliteDatabase.open(path, lambda connection: check_key(connection, cipher))
+        return cls(database, cipher)
+
+
+class SqliteDatabase:
+    """One writing connection in a thread of its own, a few reading ones in a pool."""
+
+    def __init__(self, writing: Engine, reading: Engine) -> None:
+        self._reading = reading
+        self._writing = writing
+        self._writer = GroupCommit(writing.connect(), Connection.begin, "store-writer")
+        self._readers = ThreadPoolExecutor(READERS, "store-reader")
+
+    @classmethod
+    def open(cls, path: Path, check: Callable[[Connection], None]) -> SqliteDatabase:
+        """`check` looks at the database before anything is served. Raises StoreError."""
+        writing, reading = _writing_engine(path), _reading_engine(path)
+        try:
+            path.touch(mode=0o600)  # the files beside it take its mode
+            with writing.begin() as connection:
+                upgrade(connection)
+                check(connection)
+            return cls(writing, reading)
+        except (DBAPIError, OSError) as error:
+            writing.dispose()
+            raise StoreError(f"the database {path} cannot be opened: {getattr(error, 'orig', error)}") from error
+        except StoreError as error:
+            writing.dispose()
+            raise StoreError(f"the database {path} cannot be opened: {error.message}") from None
+
+    def write(self, operation: Callable[[Connection], T]) -> asyncio.Future[T]:
+        """Queue a write now; done once it is durable."""
+        return self._writer.submit(operation)
+
+    async def read(self, operation: Callable[[Connection], T]) -> T:
+        """Run a read in the pool."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, operation)
+
+    async def close(self) -> None:
+        """Commit what is queued, finish what is being read. Idempotent."""
+        await asyncio.to_thread(self._readers.shutdown)
+        self._reading.dispose()
+        # The writer last: the last connection folds the write-ahead log into the file.
+        await self._writer.close()
+        self._writing.dispose()
+
+    def _read(self, operation: Callable[[Connection], T]) -> T:
+        with self._reading.connect() as connection:
+            return operation(connection)
+
+
+def _writing_engine(path: Path) -> Engine:
+    def connect() -> sqlite3.Connection:
+        connection = _connect(path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk, through a loss of power
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA journal_size_limit = 67108864")  # bytes the write-ahead log keeps when reused
+        return connection
+
+    engine = create_engine(
+        "sqlite://",
+        creator=connect,
+        paramstyle="named",  # for `Prepared`
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=0,
+    )
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _begin_immediate(connection: Connection) -> None:
+    # The right to write is taken first: a transaction that reads and then writes could otherwise fail midway.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _reading_engine(path: Path) -> Engine:
+    def connect() -> sqlite3.Connection:
+        connection = _connect(path)
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    # Each read is one statement, so it needs no transaction around it.
+    return create_engine(
+        "sqlite://",
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=READERS,
+        isolation_level="AUTOCOMMIT",
+        pool_reset_on_return=None,
+    )
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # isolation_level None: Python begins no transactions of its own.
+    return sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)

@@ -1,0 +1,41 @@
+"""The pod program runs on every interpreter that a pipeline may ask for."""
+
+import glob
+
+import pytest
+from conftest import make_image
+
+PYTHONS = [
+    path
+    for version in ("3.9", "3.10", "3.12", "3.13")
+    for path in glob.glob(f"/root/.pyenv/versions/{version}.*/bin/python{version}")[:1]
+]
+CODE = """
+    import asyncio, sys, threading
+    print("imported")
+    async def g():
+        await asyncio.sleep(0)
+        return sys.version_info[:2]
+    def f():
+        thread = threading.Thread(target=print, args=("from a thread",))
+        thread.start()
+        thread.join()
+        return {"version": list(asyncio.run(g()))}
+"""
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_each_mode_works(pods, tmp_path, python):
+    image = make_image(tmp_path, python)
+    version = [int(part) for part in python.rpartition("python")[2].split(".")]
+    for start in (pods.elastic, pods.open, pods.parallel):
+        connection = start(CODE, image=image, outputs=(("version", "array"),))
+        result = connection.run()
+        assert result.values == {"version": version}, connection.log("x", "stderr")
+        assert "from a thread\n" in connection.log()
+        connection.close()
+    coroutine = CODE.replace("def f()", "def unused()").replace("async def g()", "async def f()")
+    coroutine = coroutine.replace("return sys.version_info[:2]", "return {'version': list(sys.version_info[:2])}")
+    for start in (pods.elastic, pods.open, pods.parallel):
+        connection = start(coroutine, image=image, outputs=(("version", "array"),))
+        assert connection.run().values == {"version": version}, connection.log("x", "stderr")
