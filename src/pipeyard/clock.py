@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def now() -> datetime:
@@ -29,5 +31,5 @@ def from_epoch_ms(milliseconds: int) -> datetime:
 
 
 def to_epoch_ms(instant: datetime) -> int:
-    """Milliseconds since 1970."""
-    return round(instant.timestamp() * 1000)
+    """Whole milliseconds since 1970, rounded down as `to_wire` does."""
+    return (instant - _EPOCH) // timedelta(milliseconds=1)

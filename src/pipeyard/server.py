@@ -83,9 +83,9 @@ async def serve(settings: Settings, announce: Callable[[Platform, Credentials, P
         server = _server(platform, lambda: announce(platform, credentials, written))
         ends_pods = _watch_signals(server, platform.notices)
         await server.serve(sockets=[listener])
-        await platform.engine.let_go()
         if ends_pods():
             await platform.engine.end_pods()
+        await platform.engine.let_go()
         await platform.runtime.close()
         await platform.logs.close()
         await platform.store.close()

@@ -228,7 +228,7 @@ async def test_a_package_sees_nothing_of_the_servers_environment(site: Site) -> 
 
 
 async def test_a_build_that_takes_too_long_is_stopped_with_all_its_processes(site: Site) -> None:
-    site.builder = site.make_builder(timeout_s=2.0)
+    site.builder = site.make_builder(timeout_s=1.0)
     pids = site.code.parent / "pids"
     make_source(site.code / "probe", _endless(pids))
     message = await site.refuse("./probe")
@@ -324,7 +324,10 @@ def _endless(pids: Path) -> str:
 
 
 def _left_running(pids: Path) -> str:
-    return f"open({str(pids)!r}, 'w').write(str(subprocess.Popen(['sleep', '1000']).pid)); sys.exit('done')"
+    # Of its own streams: uv waits for all that write to the backend's.
+    streams = "stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL"
+    child = f"child = subprocess.Popen(['sleep', '1000'], {streams})"
+    return f"{child}; open({str(pids)!r}, 'w').write(str(child.pid)); sys.exit('done')"
 
 
 def _check_gone(pids: Path, is_gone: Callable[[str], bool] = lambda pid: _state(pid) in ("", "Z")) -> None:

@@ -90,7 +90,7 @@ class Connection:
 
     def finished(self, execution_id: str = "x") -> Finished:
         event = self.wait_for("finished", execution_id)
-        files: dict[str, bytes] = {name: b"" for name in event.header["files"]}
+        files: dict[str, bytes] = dict.fromkeys(event.header["files"], b"")
         for other in self.events:
             if other.type == "file" and other.header["execution_id"] == execution_id:
                 name = other.header["name"]
@@ -211,6 +211,8 @@ class Pods:
     def close(self) -> None:
         for connection in self.connections:
             connection.close()
+        complaints = [path.read_text() for path in self.folder.glob("*/pods/*/supervisor.log") if path.stat().st_size]
+        print(*complaints)
         for ref in self.runner.run(self.runtime.list()):
             self.stop(ref)
             assert not Path(f"/proc/{ref.pid}").exists()

@@ -77,7 +77,7 @@ def test_functions_registered_with_atexit_run(pods):
     )
     connection.run()
     connection.wait_for_end()
-    assert connection.log(None) == "good bye\n"
+    assert connection.log("x") == "good bye\n"
 
 
 def _processes_named(name: bytes) -> list[str]:

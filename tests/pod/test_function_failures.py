@@ -14,7 +14,7 @@ def test_a_raise_names_the_exception_and_shows_only_the_users_frames(pods):
     assert (result.outcome, result.kind, result.message) == ("failed", "raised", "ValueError: of no use")
     trace = result.failure["traceback"]
     assert "pipeyard" not in trace
-    assert trace.splitlines()[1].endswith("main.py\", line 3, in f")
+    assert trace.splitlines()[1].endswith('main.py", line 3, in f')
     assert connection.log("x", "stderr") == trace
     assert connection.run("again").kind == "raised"
 

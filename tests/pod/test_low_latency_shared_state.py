@@ -146,7 +146,8 @@ def test_pickle_multiprocessing_and_signals_work_in_user_code(pods):
             hits = []
             signal.signal(signal.SIGUSR1, lambda *_: hits.append(1))
             signal.raise_signal(signal.SIGUSR1)
-            return {"xs": [p.x for p in points], "same": pickle.loads(pickle.dumps(Point(3))) == Point(3), "hits": len(hits)}
+            same = pickle.loads(pickle.dumps(Point(3))) == Point(3)
+            return {"xs": [p.x for p in points], "same": same, "hits": len(hits)}
 
         if __name__ == "__main__":
             raise SystemExit("the guard does not hold")

@@ -15,7 +15,10 @@ def test_frames_survive_any_cut():
     for size in (1, 3, 7, len(data)):
         decoder = protocol.Decoder()
         frames = [f for i in range(0, len(data), size) for f in decoder.feed(data[i : i + size])]
-        assert [(f.type, f.header, f.body) for f in frames] == [("a", {"type": "a", "é": 1}, b"body"), ("b", {"type": "b"}, b"")]
+        assert [(f.type, f.header, f.body) for f in frames] == [
+            ("a", {"type": "a", "é": 1}, b"body"),
+            ("b", {"type": "b"}, b""),
+        ]
 
 
 @pytest.mark.parametrize(

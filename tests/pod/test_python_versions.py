@@ -3,6 +3,7 @@
 import glob
 
 import pytest
+
 from conftest import make_image
 
 PYTHONS = [

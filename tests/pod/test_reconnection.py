@@ -98,9 +98,10 @@ def test_the_death_of_the_worker_is_told_after_a_reconnection(pods):
 def test_a_pod_whose_server_never_returns_ends_itself(pods):
     from pipeyard.runtimes.process import PodOptions, ProcessRuntime
 
-    runtime = ProcessRuntime(pods.folder / "data", PodOptions(orphan_s=0.2), pods.runtime.program, pods.runtime.isolation)
+    runtime = ProcessRuntime(
+        pods.folder / "data", PodOptions(orphan_s=0.2), pods.runtime.program, pods.runtime.isolation
+    )
     ref = pods.runner.run(runtime.start(pods.spec("def f(): pass")))
-    pods.connect  # noqa: B018
     first = pods.runner.run(runtime.connect(ref))
     first.close()
     pods.runner.run(runtime.exited(ref))

@@ -50,6 +50,11 @@ class ElasticLane:
             if concerns(carried) and carried.pod is not None:
                 await self._workshop.runtime.stop(carried.pod.ref, 0)
 
+    def close(self) -> list[Pod]:
+        """Start no more; the pods there are. What has not begun stays Pending, for the next server."""
+        self._pods_max = 0
+        return [carried.pod for carried in self._carried.values() if carried.pod is not None]
+
     def let_go(self) -> None:
         """Leave the pods to the next server."""
         for carried in self._carried.values():
@@ -94,6 +99,8 @@ class ElasticLane:
             if execution_id in pod.started:
                 failure = pod.lost_failure()
                 break
+            if self._pods_max == 0:
+                return
             # It never began, so it may run elsewhere.
             ref = None
         await self._workshop.records.fail(execution_id, ExecutionStatus.ERROR, failure)

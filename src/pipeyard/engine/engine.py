@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 from pipeyard.domain.deployments import Deployment, DeploymentStatus
@@ -17,6 +18,8 @@ from pipeyard.engine.places import Places
 from pipeyard.engine.workshop import Workshop
 from pipeyard.pod.protocol import FailureKind
 from pipeyard.settings import Settings
+
+FAREWELL_S = 2.0  # for the last events of pods that had to be ended
 
 
 class RunningEngine:
@@ -149,12 +152,13 @@ class RunningEngine:
         await self._workshop.tasks.cancel_all()
 
     async def end_pods(self) -> None:
-        """After `let_go`: end every pod, and with its reason every execution that had begun. Pending ones stay."""
-        workshop = self._workshop
-        await asyncio.gather(
-            *(workshop.runtime.stop(ref, self._settings.stop_grace_s) for ref in await workshop.runtime.list())
-        )
-        failure = Failure(FailureKind.STOPPED, "the platform was stopped while the execution ran", "Trigger it again.")
-        for execution in await workshop.store.list_open_executions():
-            if execution.status is ExecutionStatus.RUNNING:
-                await workshop.records.fail(execution.id, ExecutionStatus.ERROR, failure)
+        """Before `let_go`: end every pod in good order. What had begun ends with its reason, Pending ones stay."""
+        pods = [*self._elastic.close(), *(pod for lane in self._lanes.values() for pod in lane.close())]
+        grace_s = self._settings.stop_grace_s
+        for pod in pods:
+            pod.stop(grace_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s + FAREWELL_S):
+                await asyncio.gather(*(pod.gone.wait() for pod in pods))
+        runtime = self._workshop.runtime
+        await asyncio.gather(*(runtime.stop(ref, 0) for ref in await runtime.list()))

@@ -94,6 +94,13 @@ class LowLatencyLane:
                 await self._workshop.runtime.stop(self._pod.ref, 0)
             await self._ended.wait()
 
+    def close(self) -> list[Pod]:
+        """Keep nothing up any more; the pods there are. What has not begun stays Pending, for the next server."""
+        self._stopping.set()
+        self._dropped = True
+        self._waiting.clear()
+        return [] if self._pod is None or self._pod.gone.is_set() else [self._pod]
+
     def let_go(self) -> None:
         """Leave the pod to the next server."""
         if self._pod is not None:
@@ -122,6 +129,8 @@ class LowLatencyLane:
 
     async def _one_pod(self, ref: PodRef | None) -> float:
         """The life of one pod, from its start to its end. For how many seconds it was up."""
+        if ref is None and self.status is DeploymentStatus.UP:
+            await self._set_status(DeploymentStatus.DOWN_RETRYING)
         try:
             pod = self._pod = await self._get_pod(ref)
         except PodError as error:

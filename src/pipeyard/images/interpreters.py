@@ -79,7 +79,10 @@ class Interpreters:
     async def _known_to_uv(self) -> list[str]:
         arguments = ["python", "list", "--only-installed", "--output-format", "json", "--no-python-downloads"]
         # Quiet: it warns of interpreters that it cannot run, in the same stream.
-        status, text = await self._ask([self._uv, "--quiet", "--quiet", *arguments, "--no-config"])
+        # Without shims: they start whatever is chosen elsewhere, and uv takes half a second to try them all.
+        paths = self._environment.get("PATH", os.defpath).split(os.pathsep)
+        environment = {"PATH": os.pathsep.join(path for path in paths if not path.rstrip("/").endswith("/shims"))}
+        status, text = await self._ask([self._uv, "--quiet", "--quiet", *arguments, "--no-config"], environment)
         try:
             found = json.loads(text) if status == 0 else []
             return [item["path"] for item in found if item.get("implementation") == "cpython"]
@@ -98,9 +101,10 @@ class Interpreters:
             return None
         return Interpreter((version[0], version[1], version[2]), Path(real))
 
-    async def _ask(self, arguments: Sequence[str]) -> tuple[int, str]:
+    async def _ask(self, arguments: Sequence[str], changes: Mapping[str, str] | None = None) -> tuple[int, str]:
+        environment = {**self._environment, **(changes or {})}
         try:
-            return await run_for_text(Command(arguments, Path("/"), self._environment, timeout_s=_PROBE_TIMEOUT_S))
+            return await run_for_text(Command(arguments, Path("/"), environment, timeout_s=_PROBE_TIMEOUT_S))
         except (OSError, TimeoutError):
             return -1, ""
 
@@ -111,7 +115,7 @@ def _known_to_pyenv(environment: Mapping[str, str]) -> list[str]:
 
 
 def _distinct(paths: Iterable[str]) -> list[str]:
-    """Without spellings of the same file, configuration scripts and shims, which start whatever is chosen elsewhere."""
+    """Without spellings of the same file, configuration scripts and shims."""
     distinct: dict[str, None] = {}
     for path in paths:
         real = os.path.realpath(path)

@@ -81,16 +81,20 @@ class Uv:
         environment = {**self.environment, **variables, "UV_LINK_MODE": await self._link_mode(image)}
         return Command(arguments, code, environment, requirements.encode(), timeout_s)
 
-    async def _link_mode(self, image: Path) -> str:
-        """Hard links where the cache is on the same file system; uv warns when it has to find out itself."""
+    async def cache_folder(self) -> Path:
+        """Where uv keeps what it downloaded and built."""
         if self._cache is None:
             _, text = await run_for_text(Command([self.program, "cache", "dir"], Path("/"), self.environment))
             self._cache = Path(text.strip().splitlines()[-1] if text.strip() else "/nonexistent")
-        there = self._cache
+        return self._cache
+
+    async def _link_mode(self, image: Path) -> str:
+        """Hard links where the cache is on the same file system; uv warns when it has to find out itself."""
+        there = await self.cache_folder()
         while not there.exists():
             there = there.parent
-        chosen = self.environment.get("UV_LINK_MODE")
-        return chosen or ("hardlink" if os.stat(there).st_dev == os.stat(image).st_dev else "copy")
+        same = os.stat(there).st_dev == os.stat(image).st_dev
+        return self.environment.get("UV_LINK_MODE") or ("hardlink" if same else "copy")
 
 
 def explain_failure(lines: Sequence[str]) -> str:

@@ -36,7 +36,8 @@ LINE_SHOWN_LIMIT = 4000
 _IMAGE = re.compile(r"[0-9a-f]{32}")
 _BUILDING, _REMOVING = ".building-", ".removing-"
 _KEPT_LINES = 200
-Launch = Callable[[Command], Command]
+# The command and the folders that it writes to -> the command to run instead.
+Launch = Callable[[Command, Sequence[Path]], Command]
 
 
 class VenvImageBuilder:
@@ -49,7 +50,7 @@ class VenvImageBuilder:
         timeout_s: float = BUILD_TIMEOUT_S,
         keep_unused_s: float = KEEP_UNUSED_S,
         environment: Mapping[str, str] | None = None,
-        launch: Launch = lambda command: command,
+        launch: Launch = lambda command, _: command,
     ) -> None:
         self._images_dir = images_dir
         self._timeout_s = timeout_s
@@ -141,9 +142,10 @@ class VenvImageBuilder:
                 await self._install(folder, code, requirements, say)
             await asyncio.to_thread(_publish, folder, self.path(image))
         finally:
-            # Not awaited in a thread: a second cancellation would leave it behind. Empty when all went well.
-            shutil.rmtree(temporary, ignore_errors=True)
-            self._unfinished.discard(temporary.name)
+            # In a thread: thousands of files would hold up the server. It ends even if this is cancelled again.
+            removing = asyncio.ensure_future(asyncio.to_thread(shutil.rmtree, temporary, ignore_errors=True))
+            removing.add_done_callback(lambda _: self._unfinished.discard(temporary.name))
+            await asyncio.shield(removing)
 
     async def _make_environment(self, interpreter: Interpreter, folder: Path) -> None:
         status, text = await run_for_text(self._uv.make_environment(interpreter.path, folder))
@@ -161,8 +163,9 @@ class VenvImageBuilder:
             say(lines[-1])
 
         install = await self._uv.install(folder, code, requirements.text, requirements.variables, self._timeout_s)
+        writable = [folder.parent, code, await self._uv.cache_folder()]
         try:
-            status = await run_command(self._launch(install), on_line)
+            status = await run_command(self._launch(install, writable), on_line)
         except TimeoutError:
             raise BuildError(
                 f"installing the packages took longer than {self._timeout_s:g} s and was stopped; "

@@ -127,7 +127,8 @@ def _create(name: str, flags: int = 0) -> int:
 
 
 def _write_ref(descriptor: int, level: str) -> None:
-    # No import may happen between leaving and entering: root's interpreters are out of reach. Here /proc is still the machine's: /proc/self names the pid as seen from outside, on the way into a pid namespace.
+    # No import may happen between leaving and entering: root's interpreters are out of reach. Here /proc is still the
+    # machine's: /proc/self names the pid as seen from outside, on the way into a pid namespace.
     with open("/proc/self/stat", "rb") as file:
         content = file.read()
     with open("/proc/sys/kernel/random/boot_id", "rb") as file:

@@ -41,6 +41,11 @@ class LineAssembler:
         for source in [source for source in self._rests if source[0] == execution_id]:
             self._hand_on(source, self._rests.pop(source))
 
+    def flush_all(self) -> None:
+        """Hand on all unfinished lines: nobody is left to end them."""
+        for source in list(self._rests):
+            self._hand_on(source, self._rests.pop(source))
+
     def _hand_on(self, source: Source, data: bytes) -> None:
         self._emit(source, data.decode("utf-8", "replace").encode())
 

@@ -86,6 +86,8 @@ class Link:
         self._interest = wanted
 
     def _on_ready(self, mask: int) -> None:
+        if self.closed:  # by an earlier event of the same batch
+            return
         if mask & selectors.EVENT_WRITE:
             self._flush()
         if mask & selectors.EVENT_READ and not self.closed:

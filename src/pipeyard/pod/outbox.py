@@ -84,10 +84,9 @@ class Outbox:
         """Whether the server has acknowledged all."""
         return not self._entries
 
-    @property
-    def holds_results(self) -> bool:
-        """Whether the end of an execution is among what the server has not acknowledged."""
-        return any(entry.header["type"] == "finished" for entry in self._entries)
+    def unacknowledged_ends(self) -> list[str]:
+        """The executions whose end the server has not acknowledged."""
+        return [entry.header["execution_id"] for entry in self._entries if entry.header["type"] == "finished"]
 
     @property
     def full(self) -> bool:

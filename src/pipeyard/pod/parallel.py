@@ -9,7 +9,7 @@ import json
 import threading
 
 from . import function
-from .queued import CANCELLED_GRACE_S, report, settle
+from .coroutines import Running
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def run_parallel(worker: Worker) -> None:
 class _Parallel:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, tuple[Running, asyncio.Task[None]]] = {}  # the coroutines
         self._open: set[str] = set()  # the threads' executions whose end has not been reported
         self._lock = threading.Lock()
 
@@ -52,9 +52,9 @@ class _Parallel:
         if frame.type == "environment":
             self._worker.variables.refresh(json.loads(frame.body))
         elif frame.type == "cancel":
-            task = self._tasks.get(frame.header["execution_id"])
-            if task is not None:
-                task.cancel("cancelled by the server")
+            found = self._running.get(frame.header["execution_id"])
+            if found is not None:
+                found[0].cancel()
         elif frame.type == "execute":
             call = self._worker.prepare(frame)
             context = contextvars.copy_context()
@@ -63,7 +63,9 @@ class _Parallel:
 
     def _start(self, call: Call) -> None:
         if self._worker.is_coroutine_function:
-            self._tasks[call.execution_id] = asyncio.get_running_loop().create_task(self._run_coroutine(call))
+            running = Running(self._worker, call, self._call(call))
+            reporting = asyncio.get_running_loop().create_task(self._run_coroutine(call, running))
+            self._running[call.execution_id] = (running, reporting)
             return
         self._open.add(call.execution_id)
         threading.Thread(target=self._run_in_thread, args=(call,), name=call.execution_id, daemon=True).start()
@@ -94,25 +96,13 @@ class _Parallel:
             self._open.remove(call.execution_id)
             return True
 
-    async def _run_coroutine(self, call: Call) -> None:
-        inner = asyncio.ensure_future(settle(self._called(call)))
+    async def _run_coroutine(self, call: Call, running: Running) -> None:
         try:
-            done, _ = await asyncio.wait({inner}, timeout=call.timeout_s)
-            if not done:
-                inner.cancel()
-                await asyncio.wait({inner}, timeout=CANCELLED_GRACE_S)
-                self._worker.time_out(call)
-                return
-        except asyncio.CancelledError:
-            inner.cancel()
-            await asyncio.wait({inner}, timeout=CANCELLED_GRACE_S)
-            self._worker.cancelled(call)
-            return
+            await running.report()
         finally:
-            self._tasks.pop(call.execution_id, None)
-        report(self._worker, call, inner)
+            del self._running[call.execution_id]
 
-    async def _called(self, call: Call) -> Any:
+    async def _call(self, call: Call) -> Any:
         return await self._worker.function(**call.inputs)
 
 

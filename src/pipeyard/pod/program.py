@@ -21,7 +21,7 @@ current_execution_id = ContextVar("current_execution_id")
 
 
 def install(data_dir: Path) -> Path:
-    """Copy the package below `data_dir`, once per version of its content. Returns the folder that an interpreter runs."""
+    """Copy the package below `data_dir`, once per version of its content. Returns what an interpreter runs."""
     contents = {f"{PACKAGE}/{path.name}": path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))}
     contents["__main__.py"] = _MAIN.encode()
     contents["__craft_internal_execution_context.py"] = _CONTEXT.encode()

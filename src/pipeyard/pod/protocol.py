@@ -13,7 +13,8 @@ Server to supervisor
     stop         grace_s                   takes no more executions; ends when none runs, or the grace passes
 
 Supervisor to server
-    welcome      protocol, pod_id, state ("starting" | "ready"), executions: [id] that it has, queued or running
+    welcome      protocol, pod_id, state ("starting" | "ready"), executions: [id] that it has: queued, running, or
+                 ended with an end that is not acknowledged
     and numbered events, `n` = 1, 2, 3..., each sent again after a reconnection until acknowledged:
     ready                                  the user's module is imported (low latency), or at once (elastic)
     started      execution_id, at
@@ -22,11 +23,11 @@ Supervisor to server
     finished     execution_id, at, outcome; failure (unless succeeded); body: JSON {output: value} without the files,
                  files: [name]
     exited       reason, message           the last event: the worker is gone; what was not started may run elsewhere.
-                                           An elastic pod that has finished its execution ends without it, once all is acked
+                                           An elastic pod whose execution finished ends without it, once all is acked
 
 Supervisor to worker: configure (the first), environment, execute (`files` is {name: path}), cancel.
-Worker to supervisor: up (the first), ready, import_failed (failure), log, awaiting (execution_id: a coroutine, the worker
-ends it at its timeout), finished (`files` is {name: file name in the outbox}).
+Worker to supervisor: up (the first), ready, import_failed (failure), log, awaiting (execution_id: a coroutine, that the
+worker ends at its timeout), finished (`files` is {name: file name in the outbox}).
 
 `at` is milliseconds since 1970. `outcome` and `failure.kind` are the words of `Outcome` and `FailureKind` below.
 On the connection that it starts the pod with, the runtime sends `launch` before all else (body: see pod/launch.py).

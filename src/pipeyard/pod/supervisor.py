@@ -52,6 +52,7 @@ class Supervisor:
         self._stopping = False
         self._worker_up = False
         self._worker_gone = False
+        self._only_execution: str | None = None  # elastic: all output since its start is its own, atexit's too
         self._environment: bytes | None = None  # to be sent to the worker before the next execution
         self._journal_fd, self._exit_fd = files.journal, files.exit
         self._journal_empty = True
@@ -107,7 +108,7 @@ class Supervisor:
         alone_since_s = self._server.alone_since_s
         if alone_since_s is None:
             return False
-        idle = not (self._events.holds_results or self._executions.open_ids())
+        idle = not (self._events.unacknowledged_ends() or self._executions.open_ids())
         return now_s - alone_since_s >= (self._order["orphan_s"] if idle else UNCLAIMED_MAX_S)
 
     def _deadlines(self) -> list[float]:
@@ -162,7 +163,7 @@ class Supervisor:
             "protocol": protocol.PROTOCOL_VERSION,
             "pod_id": self._order["pod_id"],
             "state": "ready" if self._ready else "starting",
-            "executions": self._executions.open_ids(),
+            "executions": self._events.unacknowledged_ends() + self._executions.open_ids(),
         }
 
     def _on_command(self, frame: protocol.Frame) -> None:
@@ -217,8 +218,10 @@ class Supervisor:
         os.write(self._journal_fd, execution.id.encode() + b"\n")
         self._journal_empty = False
         self._events.add({"type": "started", "execution_id": execution.id, "at": clock.epoch_ms()})
-        if self._elastic and execution.timeout_s is not None:
-            execution.deadline_s = clock.monotonic_s() + execution.timeout_s
+        if self._elastic:
+            self._only_execution = execution.id
+            if execution.timeout_s is not None:
+                execution.deadline_s = clock.monotonic_s() + execution.timeout_s
         if self._environment is not None:
             self._channel.send({"type": "environment"}, self._environment)
             self._environment = None
@@ -272,10 +275,11 @@ class Supervisor:
             self._drain_pipes()
             self._lines.flush(None)
             self._become_ready()
-        elif frame.type == "import_failed":
+        elif frame.type == "import_failed" and not self._ready:
+            message = header["failure"]["message"]
             self._worker_gone = True  # its process ends by itself
             self._drain_pipes()
-            self._say_exited(FailureKind.IMPORT_FAILED, header["failure"]["message"])
+            self._say_exited(FailureKind.IMPORT_FAILED, message)
 
     def _become_ready(self) -> None:
         if not self._ready:
@@ -321,6 +325,8 @@ class Supervisor:
 
     def _read_pipe(self, descriptor: int) -> bool:
         """Read once. Returns whether there may be more."""
+        if descriptor not in self._pipes:  # closed by an earlier event of the same batch
+            return False
         try:
             data = os.read(descriptor, _PIPE_READ_BYTES)
         except BlockingIOError:
@@ -338,7 +344,7 @@ class Supervisor:
         """Whose the raw output is: that of the one that runs. Of several that run in parallel nobody can tell."""
         if self._order["parallel"]:
             return None
-        return next(iter(self._executions.running), None)
+        return next(iter(self._executions.running), self._only_execution)
 
     def _drain_pipes(self) -> None:
         for descriptor in list(self._pipes):
@@ -389,10 +395,9 @@ class Supervisor:
             self._finish_as(
                 execution, endings.of_decision(execution.ending, execution.timeout_s) if execution.ending else ending
             )
+        self._lines.flush_all()
         if farewell:
-            self._lines.flush(None)
             return
-        self._lines.flush(None)
         self._say_exited(*self._exit_reason(ending, decided))
 
     def _exit_reason(self, ending: endings.Ending, decided: str | None) -> tuple[str, str]:
