@@ -10,5 +10,22 @@ setup: .venv/.ready
 .venv/.ready: pyproject.toml uv.lock
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	test -x $(UV) || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv
-	$(UV) sync --quiet --frozen --all-extras --inexact
+	$(UV) sync --quiet --locked --all-extras --inexact
 	touch $@
+
+# `make demo KEEP=1` keeps the platform running.
+demo: setup
+	KEEP=$(KEEP) .venv/bin/python examples/digits/demo.py
+
+test: setup
+	.venv/bin/pytest
+
+check: setup
+	.venv/bin/ruff check src tests bench examples
+	.venv/bin/ruff format --check src tests bench examples
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+# `make bench QUICK=1` is the short form.
+bench: setup
+	.venv/bin/python -m bench

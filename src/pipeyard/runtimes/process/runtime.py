@@ -47,7 +47,7 @@ class ProcessRuntime:
         self._boot_id = boot_id()
         self._threads = ThreadPoolExecutor(_LAUNCHES_MAX, thread_name_prefix="pod-launch")
         self._starting: dict[str, asyncio.Task[PodRef]] = {}
-        self._connections: dict[str, socket.socket] = {}  # the first ones, made before the pods were
+        self._connections: dict[PodRef, socket.socket] = {}  # the first ones, made before the pods were
 
     @classmethod
     async def open(cls, data_dir: Path, options: PodOptions | None = None) -> ProcessRuntime:
@@ -90,15 +90,17 @@ class ProcessRuntime:
 
     async def connect(self, ref: PodRef) -> socket.socket:
         """A new stream to the pod's supervisor, to speak `pod.protocol` on. Waits while it is starting."""
-        first = self._connections.pop(ref.pod_id, None)
+        first = self._connections.pop(ref, None)
         if first is not None:
             return first
         give_up_at_s = monotonic_s() + _CONNECT_TIMEOUT_S
         while True:
+            if not self._may_answer(ref):
+                raise PodError(f"the pod {ref.pod_id} has ended")
             try:
                 return self._connect(ref)
             except OSError as error:
-                if monotonic_s() >= give_up_at_s or not self._may_come(ref):
+                if monotonic_s() >= give_up_at_s:
                     raise PodError(f"the pod {ref.pod_id} cannot be reached: {error}") from error
             await asyncio.sleep(_CONNECT_RETRY_S)
 
@@ -106,7 +108,7 @@ class ProcessRuntime:
         """Where the pod is in its life. Works on refs of an earlier server process."""
         folder = PodFolder(self._pods, ref.pod_id)
         found = folder.read()
-        if found is None or found.ref.pid not in (0, ref.pid) or ref.pid not in (0, found.ref.pid):
+        if found is None or not _is_same(ref, found.ref):
             return PodState(PodPhase.GONE)
         if self._lives(found.ref):
             return PodState(PodPhase.READY)
@@ -138,14 +140,13 @@ class ProcessRuntime:
             await asyncio.wait({starting})
         folder = PodFolder(self._pods, ref.pod_id)
         found = folder.read()
-        process = found.ref if found is not None else ref
+        if found is None or not _is_same(ref, found.ref):
+            return  # it is gone; a folder of its name is another pod's
         with contextlib.suppress(ProcessLookupError):
-            if process.boot_id == self._boot_id:
-                await _end(Watch(process.pid, process.start_time_ticks), grace_s)
-        await self._end_survivors(process)
-        connection = self._connections.pop(ref.pod_id, None)
-        if connection is not None:
-            connection.close()
+            if found.ref.boot_id == self._boot_id:
+                await _end(Watch(found.ref.pid, found.ref.start_time_ticks), grace_s)
+        await self._end_survivors(found.ref)
+        self._forget_connection(found.ref)
         await asyncio.to_thread(folder.remove)
 
     async def _start(self, spec: PodSpec) -> PodRef:
@@ -153,9 +154,11 @@ class ProcessRuntime:
         found = folder.read()
         if found is not None and self._lives(found.ref):
             return found.ref
+        if found is not None:
+            self._forget_connection(found.ref)
         loop = asyncio.get_running_loop()
         ref, connection = await loop.run_in_executor(self._threads, self._launcher.launch, spec, folder)
-        self._connections[spec.pod_id] = connection
+        self._connections[ref] = connection
         return ref
 
     def _connect(self, ref: PodRef) -> socket.socket:
@@ -173,9 +176,14 @@ class ProcessRuntime:
         connection.setblocking(False)
         return connection
 
-    def _may_come(self, ref: PodRef) -> bool:
+    def _forget_connection(self, ref: PodRef) -> None:
+        connection = self._connections.pop(ref, None)
+        if connection is not None:
+            connection.close()
+
+    def _may_answer(self, ref: PodRef) -> bool:
         found = PodFolder(self._pods, ref.pod_id).read()
-        return found is not None and (found.launching or self._lives(found.ref))
+        return found is not None and _is_same(ref, found.ref) and (found.launching or self._lives(found.ref))
 
     def _lives(self, ref: PodRef) -> bool:
         return ref.boot_id == self._boot_id and is_alive(ref.pid, ref.start_time_ticks)
@@ -184,6 +192,11 @@ class ProcessRuntime:
         found = PodFolder(self._pods, ref.pod_id).read()
         if found is not None and not found.isolated:
             await asyncio.to_thread(kill_survivors, ref.pod_id)
+
+
+def _is_same(ref: PodRef, found: PodRef) -> bool:
+    """Whether both are the same pod. One that was listed while it was launched had no process to name yet."""
+    return ref == found or 0 in (ref.pid, found.pid)
 
 
 async def _end(watch: Watch, grace_s: float) -> None:
