@@ -44,7 +44,10 @@ def start_server(data_dir: Path) -> subprocess.Popen[str]:
     """`pipeyard up` on any free port; returns once it serves."""
     pipeyard = Path(sys.executable).with_name("pipeyard")
     server = subprocess.Popen(
-        [pipeyard, "up", "--data-dir", data_dir, "--port", "0"], stdout=subprocess.PIPE, text=True, start_new_session=True
+        [pipeyard, "up", "--data-dir", data_dir, "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     assert server.stdout is not None
     for line in server.stdout:

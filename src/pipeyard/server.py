@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import signal
-import socket
+import os
+import sys
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
 from pipeyard import clock
 from pipeyard.api.app import create_app
 from pipeyard.api.context import Services
-from pipeyard.api.middleware import DEFAULT_ENVIRONMENT
 from pipeyard.data_folder import Credentials, DataFolder
 from pipeyard.data_store.local import LocalDataStore
 from pipeyard.domain.pipelines import PipelineDeclaration
 from pipeyard.domain.pods import IsolationLevel
-from pipeyard.domain.users import Environment, User
 from pipeyard.engine.engine import RunningEngine
 from pipeyard.engine.guarded_tasks import GuardedTasks
 from pipeyard.engine.intake import Records
+from pipeyard.engine.janitor import Janitor
 from pipeyard.engine.output_files import OutputFiles
 from pipeyard.engine.places import Places
 from pipeyard.engine.workshop import Workshop
-from pipeyard.errors import NotFoundError, SettingsError
+from pipeyard.http_server import create_server, listen, local_url, watch_signals
 from pipeyard.images.archives import ArchiveLimits, check_included, unpack
 from pipeyard.images.venv import VenvImageBuilder
 from pipeyard.logs.sqlite import SqliteLogStore
@@ -41,7 +36,8 @@ from pipeyard.services.cleaning import Cleaning
 from pipeyard.services.deployments import DeploymentService
 from pipeyard.services.endpoint_paths import endpoint_paths
 from pipeyard.services.executions import ExecutionService
-from pipeyard.services.identities import IdentityService, hash_token, new_sdk_token
+from pipeyard.services.identities import IdentityService
+from pipeyard.services.installation import ensure_environment, ensure_owner, find_environment
 from pipeyard.services.notices import Notices
 from pipeyard.services.pipelines import CodeFolders, PipelineService
 from pipeyard.services.remembered import Remembered
@@ -50,12 +46,6 @@ from pipeyard.settings import Settings
 from pipeyard.store.sqlite import SqliteStore
 from pipeyard.wire import TOKEN_VARIABLE
 
-logger = logging.getLogger(__name__)
-
-KEEP_ALIVE_S = 90  # above the pools of clients, who would otherwise post on a connection that just closed
-ANSWER_GRACE_S = 3  # for answers under way when the server ends
-FIRST_USER = ("pipeyard", "owner@localhost")
-
 
 @dataclass(frozen=True)
 class Platform:
@@ -63,6 +53,7 @@ class Platform:
 
     services: Services
     engine: RunningEngine
+    janitor: Janitor
     notices: Notices
     store: Store
     logs: LogStore
@@ -70,18 +61,24 @@ class Platform:
 
 
 async def serve(settings: Settings, announce: Callable[[Platform, Credentials, Path], None]) -> None:
-    """Run until a signal: SIGINT ends the pods too, SIGTERM leaves them to the next start (house.md section 8)."""
+    """Run until a signal: SIGINT ends the pods too, SIGTERM leaves them to the next start."""
+    # Images and code are read by the pods' user; what is secret is written with mode 600 whatever this is.
+    os.umask(0o022)
+    # The store's writer thread needs its turn while the event loop is busy; the default, 5 ms, can add up to seconds.
+    sys.setswitchinterval(0.0005)
     folder = DataFolder(settings.data_dir)
-    with folder.locked(), _listen(settings) as listener:
-        url = _local_url(listener)
+    with folder.locked(), listen(settings) as listener:
+        url = local_url(listener)
         platform = await build_platform(settings, folder, url)
-        token = await _first_start(platform.store, folder)
+        await ensure_environment(platform.store)
+        token = await ensure_owner(platform.store, folder.read_credentials().get(TOKEN_VARIABLE))
         public_url = settings.public_url.rstrip("/") or url
         credentials = Credentials(token, public_url, public_url)
         written = folder.write_credentials(credentials)
+        await platform.janitor.start()
         await platform.engine.start()
-        server = _server(platform, lambda: announce(platform, credentials, written))
-        ends_pods = _watch_signals(server, platform.notices)
+        server = create_server(create_app(platform.services), lambda: announce(platform, credentials, written))
+        ends_pods = watch_signals(server, platform.notices.close)
         await server.serve(sockets=[listener])
         if ends_pods():
             await platform.engine.end_pods()
@@ -141,7 +138,7 @@ async def build_platform(settings: Settings, folder: DataFolder, url: str) -> Pl
         deployments=deployments,
         executions=executions,
         endpoint_paths=paths,
-        environments=Remembered(_find_environment(store)),
+        environments=Remembered(find_environment(store)),
         folders=folders,
         uploads=folder / "uploads",
         unpack_code=_unpack_code(settings, folders),
@@ -149,7 +146,7 @@ async def build_platform(settings: Settings, folder: DataFolder, url: str) -> Pl
         health=health,
         pods_of=engine.list_pods,
     )
-    return Platform(services, engine, notices, store, logs, runtime)
+    return Platform(services, engine, Janitor(workshop, services.uploads), notices, store, logs, runtime)
 
 
 def pod_options(settings: Settings) -> PodOptions:
@@ -180,16 +177,6 @@ async def examine_machine(settings: Settings, folder: DataFolder) -> list[tuple[
     ]
 
 
-def _find_environment(store: Store) -> Callable[[str], Awaitable[Environment]]:
-    async def find(name: str) -> Environment:
-        environment = await store.get_environment(name)
-        if environment is None:
-            raise NotFoundError("environment", name)
-        return environment
-
-    return find
-
-
 def _unpack_code(settings: Settings, folders: CodeFolders) -> Callable[[Path, Path, PipelineDeclaration], None]:
     limits = ArchiveLimits(settings.archive_max_unpacked_bytes, settings.archive_max_members)
 
@@ -200,84 +187,3 @@ def _unpack_code(settings: Settings, folders: CodeFolders) -> Callable[[Path, Pa
         check_included(folders.code(folder.name), declaration)
 
     return unpack_code
-
-
-async def _first_start(store: Store, folder: DataFolder) -> str:
-    """The user, the environment and the token of a new installation; the token that is kept, of an old one."""
-    if await store.get_environment(DEFAULT_ENVIRONMENT) is None:
-        await store.add_environment(Environment(uuid.uuid4().hex, DEFAULT_ENVIRONMENT, clock.now()))
-    token = folder.read_credentials().get(TOKEN_VARIABLE)
-    if token is not None and await store.find_user_by_token(hash_token(token)) is not None:
-        return token
-    token = new_sdk_token()
-    name, email = FIRST_USER
-    await store.add_user(User(str(uuid.uuid4()), name, email), hash_token(token), clock.now())
-    return token
-
-
-@contextmanager
-def _listen(settings: Settings) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
-    except OSError as error:
-        raise SettingsError(
-            f"port: cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another --port or --host"
-        ) from error
-    with listener:
-        yield listener
-
-
-def _local_url(listener: socket.socket) -> str:
-    """The server's address as pods and users of this machine reach it."""
-    host, port = listener.getsockname()[:2]
-    local = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    return f"http://{local}:{port}"
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, with our signals and a call once it serves."""
-
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._started = started
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._started()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _server(platform: Platform, started: Callable[[], None]) -> _Server:
-    config = uvicorn.Config(
-        create_app(platform.services),
-        loop="none",
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        access_log=False,  # URLs may carry endpoint tokens
-        log_config=None,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=ANSWER_GRACE_S,
-        server_header=False,
-    )
-    return _Server(config, started)
-
-
-def _watch_signals(server: uvicorn.Server, notices: Notices) -> Callable[[], bool]:
-    """SIGINT and SIGTERM end the server; whether SIGINT did."""
-    received: list[signal.Signals] = []
-
-    def end(number: signal.Signals) -> None:
-        server.force_exit = bool(received)  # the second one does not wait for answers
-        received.append(number)
-        server.should_exit = True
-        notices.close()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, end, number)
-    return lambda: signal.SIGINT in received

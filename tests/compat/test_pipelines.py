@@ -201,7 +201,7 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
     with zipfile.ZipFile(f"{directory}/{name}", "w") as wheel:
         wheel.writestr("whales.py", "SONG = 'ooooo'")
         wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: whales\\nVersion: 1.2\\n")
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nGenerator: t\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
         wheel.writestr(f"{info}/RECORD", f"whales.py,,\\n{info}/METADATA,,\\n{info}/WHEEL,,\\n{info}/RECORD,,\\n")
     return name
 """

@@ -28,7 +28,7 @@ Scenario = Callable[[Runtime, PodSpec], Awaitable[None]]
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("image")
+    folder = tmp_path_factory.mktemp("images") / "image"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     return folder
 
@@ -257,11 +257,13 @@ asyncio.run(main())
     async def scene() -> None:
         runtime = await ProcessRuntime.open(data_dir)
         (ref,) = await runtime.list()
-        assert (ref.pid, ref.pod_id, ref.deployment_id) == (pid, "pod-1", "d-1")
-        assert await runtime.start(spec) == ref
-        with await runtime.connect(ref) as stream:
-            await _ask(stream, _execute("x"), until="finished")
-        await runtime.stop(ref, 0)
+        try:
+            assert (ref.pid, ref.pod_id, ref.deployment_id) == (pid, "pod-1", "d-1")
+            assert await runtime.start(spec) == ref
+            with await runtime.connect(ref) as stream:
+                await _ask(stream, _execute("x"), until="finished")
+        finally:
+            await runtime.stop(ref, 0)
         assert not Path(f"/proc/{pid}").exists() or Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
         await runtime.close()
 
@@ -280,10 +282,12 @@ def test_a_very_long_data_folder_is_no_obstacle(tmp_path, spec):
     async def scene() -> None:
         runtime = await ProcessRuntime.open(tmp_path / ("d" * 120) / ("e" * 120))
         ref = await runtime.start(spec)
-        for _ in range(2):
-            with await runtime.connect(ref) as stream:
-                await _ask(stream, until="welcome")
-        await runtime.stop(ref, 0)
-        await runtime.close()
+        try:
+            for _ in range(2):
+                with await runtime.connect(ref) as stream:
+                    await _ask(stream, until="welcome")
+        finally:
+            await runtime.stop(ref, 0)
+            await runtime.close()
 
     asyncio.run(scene())

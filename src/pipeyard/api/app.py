@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 import pipeyard
 from pipeyard.api import control, deployments, environment, executions, pipelines
@@ -10,12 +11,13 @@ from pipeyard.api.context import Services
 from pipeyard.api.endpoints import ROUTES
 from pipeyard.api.errors import add_error_handlers
 from pipeyard.api.middleware import BodyLimit, EnvironmentPrefix, RequestIds
+from pipeyard.api.openapi import describe
 from pipeyard.wire import API_PREFIX
 
 
 def create_app(services: Services) -> FastAPI:
     """The ASGI application of one server."""
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Pipeyard",
         version=pipeyard.__version__,
         docs_url="/api/docs",
@@ -27,6 +29,7 @@ def create_app(services: Services) -> FastAPI:
     for module in (control, environment, pipelines, executions, deployments):
         app.include_router(module.router, prefix=API_PREFIX)
     app.router.routes.extend(ROUTES)
+    describe(app)
     add_error_handlers(app)
     # Added last is outermost: RequestIds, then the prefix, then the limit.
     app.add_middleware(BodyLimit, settings=services.settings)

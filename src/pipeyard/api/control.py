@@ -9,6 +9,7 @@ from starlette.responses import Response
 from pipeyard.api.context import AnyCaller, Hub
 from pipeyard.api.json_answers import json_answer
 from pipeyard.api.queries import read_object
+from pipeyard.domain.names import check_free_text
 from pipeyard.domain.users import User
 from pipeyard.errors import InvalidInputError, NotFoundError
 
@@ -19,9 +20,9 @@ router = APIRouter(tags=["Control"])
 async def refresh(request: Request, hub: Hub) -> Response:
     """`{"refresh_token": SDK token}` to `{"access_token": JWT}`. The SDK token stays valid."""
     token = (await read_object(request)).get("refresh_token")
-    if not isinstance(token, str) or not token:
+    if token is None or token == "":
         raise InvalidInputError("refresh_token", "is missing", "the SDK token")
-    return json_answer({"access_token": await hub.identities.refresh(token)})
+    return json_answer({"access_token": await hub.identities.refresh(check_free_text("refresh_token", token))})
 
 
 @router.get("/users/me", summary="The user of the access token")

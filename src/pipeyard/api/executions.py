@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from fastapi import APIRouter
@@ -11,10 +10,12 @@ from starlette.responses import Response
 
 from pipeyard.api.context import AnyCaller, Hub, Person, Place
 from pipeyard.api.json_answers import json_answer
-from pipeyard.api.queries import parse_flag, read_flag, read_log_range, read_object
+from pipeyard.api.queries import content_type, parse_flag, parse_json, read_flag, read_log_range, read_object
 from pipeyard.api.shapes import execution_outputs, execution_shape, log_row
 from pipeyard.api.uploads import Form, read_form
 from pipeyard.api.value_answers import value_answer
+from pipeyard.domain.names import check_keys
+from pipeyard.domain.pipeline_declarations import RUN_PARTS
 from pipeyard.errors import InvalidInputError
 from pipeyard.services.executions import SentInputs, raise_unless_succeeded
 
@@ -25,14 +26,16 @@ router = APIRouter(tags=["Executions"])
 async def run_pipeline(name: str, request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
     """A form with `json_inputs`, `inputs_mapping`, `outputs_mapping` as JSON text and a file part per file input."""
     pipeline = await hub.pipelines.get_ready(environment.id, name)
-    if request.headers.get("content-type", "").startswith("application/json"):
+    if content_type(request) == "application/json":
         fields = await read_object(request)
-        sent, mappings = SentInputs(_object(fields.get("json_inputs"))), fields
+        check_keys("", fields, RUN_PARTS)
+        sent = SentInputs(_object(fields.get("json_inputs")))
         execution_id = await hub.executions.run(
-            pipeline, caller.user_id, sent, mappings.get("inputs_mapping"), mappings.get("outputs_mapping")
+            pipeline, caller.user_id, sent, fields.get("inputs_mapping"), fields.get("outputs_mapping")
         )
         return _accepted(execution_id)
     async with read_form(request) as form:
+        check_keys("", dict(form.texts), RUN_PARTS)
         sent = SentInputs(_object(_json_text(form, "json_inputs")), form.files)
         execution_id = await hub.executions.run(
             pipeline, caller.user_id, sent, _json_text(form, "inputs_mapping"), _json_text(form, "outputs_mapping")
@@ -49,8 +52,8 @@ def _json_text(form: Form, name: str) -> Any:
     if text is None:
         return None
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_json(name, text)
+    except ValueError:
         raise InvalidInputError(name, "is not JSON", "JSON text") from None
 
 

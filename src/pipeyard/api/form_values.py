@@ -6,6 +6,7 @@ import ast
 import json
 import math
 import re
+import warnings
 from typing import Any
 
 from pipeyard.errors import InvalidInputError
@@ -91,7 +92,8 @@ def _literal(text: str) -> Any:
         return text
     for parse in (json.loads, ast.literal_eval):
         try:
-            return _plain(parse(text))
+            with warnings.catch_warnings(action="ignore"):  # what the parser thinks of the style of foreign text
+                return _plain(parse(text))
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             continue
     return text

@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, Response
 from pipeyard.api.context import AnyCaller, Hub, Person, Place, Services, environment_url
 from pipeyard.api.forms import decode_pipeline_form
 from pipeyard.api.json_answers import json_answer
-from pipeyard.api.queries import read_flag, read_log_range, read_object
+from pipeyard.api.queries import content_type, read_flag, read_log_range, read_object
 from pipeyard.api.shapes import execution_row, log_row, pipeline_row, pipeline_shape
 from pipeyard.api.uploads import read_form
 from pipeyard.domain.names import check_name
@@ -29,7 +29,7 @@ ARCHIVE_PART = "step_file"
 @router.post("/pipelines", summary="Create a pipeline")
 async def create_pipeline(request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
     """A form with the archive `step_file` (wire.md 3.1). 206 while it is being built, the pipeline in either case."""
-    if request.headers.get("content-type", "").startswith("application/json"):
+    if content_type(request) == "application/json":
         raise await _template_error(request)
     async with read_form(request) as form:
         fields = decode_pipeline_form(form.texts)
@@ -133,9 +133,10 @@ async def download(name: str, request: Request, hub: Hub, environment: Place, ca
 
 
 @router.get("/pipelines/{name}/archive", summary="A pipeline's code")
-async def get_archive(name: str, token: str, hub: Hub, environment: Place) -> Response:
+async def get_archive(name: str, hub: Hub, environment: Place, token: str = "") -> Response:
     """The gzip tar as it was uploaded."""
+    pipeline_id = hub.identities.check_download(token)
     pipeline = await hub.pipelines.get(environment.id, name)
-    if hub.identities.check_download(token) != pipeline.id:
+    if pipeline.id != pipeline_id:
         raise NotFoundError("pipeline", name)
     return FileResponse(hub.folders.archive(pipeline.id), media_type="application/octet-stream")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from starlette.requests import Request
 
 from pipeyard import clock
 from pipeyard.domain.log_lines import LogRange
+from pipeyard.domain.names import check_keys, shown
 from pipeyard.errors import InvalidInputError
 
+DEPTH_MAX = 200  # far below where Python gives up, so that what is taken can be given back
 LATEST_MS = 253_402_300_799_000  # the year 9999, the last that the standard library can hold
 
 
@@ -20,12 +23,47 @@ async def read_json(request: Request) -> Any:
     if not body.strip():
         return None
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        content_type = request.headers.get("content-type", "none")
+        return parse_json("body", body)
+    except ValueError:
         raise InvalidInputError(
-            "body", f"is not JSON (Content-Type: {content_type})", "a JSON object, or multipart/form-data with files"
+            "body",
+            f"is not JSON (Content-Type: {content_type(request) or 'none'})",
+            "a JSON object, or multipart/form-data with files",
         ) from None
+
+
+def parse_json(field: str, text: str | bytes) -> Any:
+    """The value. Raises ValueError for what is not JSON, InvalidInputError for what is nested too deeply."""
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise _too_deep(field) from None
+    opened = text.count("[") + text.count("{") if isinstance(text, str) else text.count(b"[") + text.count(b"{")
+    if opened > DEPTH_MAX:
+        _check_depth(field, value)
+    return value
+
+
+def _check_depth(field: str, value: Any) -> None:
+    level = [value]
+    for _ in range(DEPTH_MAX):
+        level = [below for above in level for below in _parts(above) if isinstance(below, dict | list)]
+        if not level:
+            return
+    raise _too_deep(field)
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _too_deep(field: str) -> InvalidInputError:
+    return InvalidInputError(field, "is nested too deeply", f"at most {DEPTH_MAX} levels")
+
+
+def content_type(request: Request) -> str:
+    """The media type of the body in small letters, without parameters; "" when none is said."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def read_object(request: Request) -> dict[str, Any]:
@@ -50,18 +88,19 @@ def read_flag(request: Request, *names: str) -> bool:
 def parse_flag(field: str, text: str) -> bool:
     """True and False in any case (wire.md 7.7). Raises InvalidInputError."""
     if text.lower() not in ("true", "false"):
-        raise InvalidInputError(field, f'"{text}" is not usable', "true, false")
+        raise InvalidInputError(field, f"{shown(text)} is not usable", "true, false")
     return text.lower() == "true"
 
 
 async def read_log_range(request: Request) -> LogRange:
     """`from`, `to` in milliseconds since 1970 and `limit` of a logs request. Raises InvalidInputError."""
     fields = await read_object(request)
+    check_keys("", fields, ("from", "to", "limit"))
     numbers = {}
     for key, most in (("from", LATEST_MS), ("to", LATEST_MS), ("limit", 1_000_000_000)):
         value = fields.get(key)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most):
-            raise InvalidInputError(key, f"{value!r} is not usable", f"a whole number from 0 to {most}")
+            raise InvalidInputError(key, f"{shown(value)} is not usable", f"a whole number from 0 to {most}")
         numbers[key] = value
     return LogRange(
         None if numbers["from"] is None else clock.from_epoch_ms(numbers["from"]),

@@ -11,12 +11,37 @@ from typing import Any
 
 from pipeyard.domain.mappings import InputMapping, OutputMapping
 from pipeyard.domain.modes import Mode, Rule
-from pipeyard.domain.names import check_endpoint_token, check_endpoint_url_path, check_name, check_text
+from pipeyard.domain.names import (
+    check_endpoint_token,
+    check_endpoint_url_path,
+    check_free_text,
+    check_keys,
+    check_name,
+    shown,
+)
 from pipeyard.errors import InvalidInputError
 
 DEFAULT_PARALLEL_EXECUTIONS = 6
 PARALLEL_EXECUTIONS_LIMIT = 1000
 EXECUTION_TIMEOUT_LIMIT_S = 30 * 24 * 3600
+
+FIELDS = (
+    "pipeline_name",
+    "name",
+    "mode",
+    "execution_rule",
+    "description",
+    "enable_parallel_executions",
+    "max_parallel_executions_per_pod",
+    "ram_request",
+    "gpu_request",
+    "execution_timeout_s",
+    "schedule",
+    "endpoint_url_path",
+    "endpoint_token",
+    "inputs_mapping",
+    "outputs_mapping",
+)
 
 
 class DeploymentStatus(str, Enum):
@@ -105,6 +130,9 @@ def read_request(fields: Mapping[str, Any], rule: Rule) -> DeploymentRequest:
     ):
         if rule is Rule.ENDPOINT and fields.get(key) is not None:
             raise InvalidInputError(key, reason)
+    check_keys("", fields, (*FIELDS, "timeout_s"), FIELDS)
+    if fields.get("execution_rule") not in (None, rule.value):
+        raise InvalidInputError("execution_rule", f"{shown(fields['execution_rule'])} does not fit", rule.value)
     path, token = fields.get("endpoint_url_path"), fields.get("endpoint_token")
     description = fields.get("description")
     return DeploymentRequest(
@@ -112,7 +140,7 @@ def read_request(fields: Mapping[str, Any], rule: Rule) -> DeploymentRequest:
         pipeline_name=pipeline_name,
         rule=rule,
         mode=mode,
-        description=None if description is None else check_text("description", description),
+        description=None if description is None else check_free_text("description", description),
         resources=_resources(fields, mode),
         execution_timeout_s=_whole_number(fields, "execution_timeout_s", EXECUTION_TIMEOUT_LIMIT_S),
         endpoint_url_path=check_endpoint_url_path("endpoint_url_path", name if path is None else path),
@@ -124,13 +152,13 @@ def _mode(value: object) -> Mode:
     try:
         return Mode.ELASTIC if value is None else Mode(value)
     except ValueError:
-        raise InvalidInputError("mode", f"{value!r} is not a mode", "elastic, low_latency") from None
+        raise InvalidInputError("mode", f"{shown(value)} is not a mode", "elastic, low_latency") from None
 
 
 def _resources(fields: Mapping[str, Any], mode: Mode) -> Resources:
     parallel = fields.get("enable_parallel_executions")
     if parallel is not None and not isinstance(parallel, bool):
-        raise InvalidInputError("enable_parallel_executions", f"must be true or false, got {parallel!r}")
+        raise InvalidInputError("enable_parallel_executions", f"must be true or false, got {shown(parallel)}")
     at_once = _whole_number(fields, "max_parallel_executions_per_pod", PARALLEL_EXECUTIONS_LIMIT)
     gpus = _whole_number(fields, "gpu_request", 1024, least=0)
     ram = fields.get("ram_request")
@@ -162,12 +190,13 @@ def _whole_number(fields: Mapping[str, Any], key: str, most: int, least: int = 1
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise InvalidInputError(key, f"{value!r} is not usable", f"a whole number from {least} to {most}")
+        raise InvalidInputError(key, f"{shown(value)} is not usable", f"a whole number from {least} to {most}")
     return value
 
 
-_RAM = re.compile(r"([1-9]\d{0,14})(KiB|MiB|GiB)")
+_RAM = re.compile(r"([1-9][0-9]{0,14})(KiB|MiB|GiB)")
 _UNITS = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+RAM_LIMIT_BYTES = 1024**5  # no machine has more
 RAM_RULE = 'a whole number followed by KiB, MiB or GiB, for example "512MiB" or "1GiB"'
 
 
@@ -175,5 +204,8 @@ def parse_ram(field: str, value: object) -> int:
     """Bytes of "512MiB" or "1GiB" (product page, ram_request). Raises InvalidInputError."""
     match = _RAM.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise InvalidInputError(field, f"{value!r} is not an amount of memory", RAM_RULE)
-    return int(match[1]) * _UNITS[match[2]]
+        raise InvalidInputError(field, f"{shown(value)} is not an amount of memory", RAM_RULE)
+    size = int(match[1]) * _UNITS[match[2]]
+    if size > RAM_LIMIT_BYTES:
+        raise InvalidInputError(field, f"{shown(value)} is more than any machine has", RAM_RULE)
+    return size

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from pipeyard.domain.modes import Rule
-from pipeyard.domain.names import check_name, check_text, check_variable_name
+from pipeyard.domain.names import check_keys, check_name, check_text, check_variable_name, shown
 from pipeyard.domain.pipelines import Input, Output
 from pipeyard.domain.values import DataType, check_value
 from pipeyard.errors import InvalidInputError
@@ -77,6 +77,13 @@ _GIVEN_SOURCES = {key: source for source, key in SOURCE_KEYS.items() if source i
 _GIVEN_DESTINATIONS = {key: kind for kind, key in DESTINATION_KEYS.items() if kind is not Destination.RUN}
 
 
+# What an item may hold beside its input or output; data_type and description as `get_deployment` shows them.
+_KEYS = {
+    "input": (*_GIVEN_SOURCES, "is_required", "default_value", "data_type", "description"),
+    "output": (*_GIVEN_DESTINATIONS, "data_type", "description"),
+}
+
+
 def map_inputs(inputs: Sequence[Input], given: object, rule: Rule | None) -> tuple[InputMapping, ...]:
     """One mapping per declared input. `given`: the wire's list or None; rule None is a run. Raises InvalidInputError.
 
@@ -126,7 +133,8 @@ def _by_name(field: str, kind: str, declared: Sequence[str], given: object) -> d
         name = item.get(key, item.get(f"step_{kind}_name"))
         if not isinstance(name, str) or name not in declared:
             known = ", ".join(declared) or f"none, the pipeline declares no {kind}"
-            raise InvalidInputError(f"{place}.{key}", f"the pipeline has no {kind} {name!r}", known)
+            raise InvalidInputError(f"{place}.{key}", f"the pipeline has no {kind} {shown(name)}", known)
+        check_keys(place, item, (key, f"step_{kind}_name", *_KEYS[kind]), (key, *_KEYS[kind]))
         if name in items:
             raise InvalidInputError(f"{place}.{key}", f'the {kind} "{name}" is mapped twice', f"one mapping per {kind}")
         items[name] = (place, item)
@@ -186,7 +194,7 @@ def _map_endpoint_input(mapping: InputMapping, place: str, item: dict[str, Any],
         )
     required = item.get("is_required")
     if required is not None and not isinstance(required, bool):
-        raise InvalidInputError(f"{place}.is_required", f"must be true or false, got {required!r}")
+        raise InvalidInputError(f"{place}.is_required", f"must be true or false, got {shown(required)}")
     default = item.get("default_value")
     if default is not None:
         check_value(f"{place}.default_value", mapping.data_type, default)
@@ -247,7 +255,7 @@ def _one_of(place: str, item: Mapping[str, Any], kinds: Mapping[str, Any]) -> tu
         problem = f"has {' and '.join(given)}" if given else "names no source or destination (for None use is_null)"
         raise InvalidInputError(place, problem, f"exactly one of {', '.join(kinds)}")
     if given[0] == "is_null" and item["is_null"] is not True:
-        raise InvalidInputError(f"{place}.is_null", f"must be true or false, got {item['is_null']!r}")
+        raise InvalidInputError(f"{place}.is_null", f"must be true or false, got {shown(item['is_null'])}")
     return kinds[given[0]], item[given[0]]
 
 

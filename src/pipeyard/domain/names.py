@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from pipeyard.errors import InvalidInputError
 
 NAME_RULE = "1 to 100 characters out of A-Z a-z 0-9 _ . -, the first a letter or a digit"
 VARIABLE_RULE = "letters, digits and _, the first not a digit, and not starting with CRAFT_AI_"
 TOKEN_RULE = "8 to 200 characters out of A-Z a-z 0-9 . _ ~ -"  # noqa: S105
+
+FREE_TEXT_LENGTH_LIMIT = 10_000
+SHOWN_LENGTH = 60
+SHOWN_NAMES = 20
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
@@ -22,6 +28,47 @@ def check_text(field: str, value: object) -> str:
     if not isinstance(value, str):
         raise InvalidInputError(field, f"must be text, got {type(value).__name__}")
     return value
+
+
+def check_free_text(field: str, value: object, most: int = FREE_TEXT_LENGTH_LIMIT) -> str:
+    """The value, if it is text that can be kept. Raises InvalidInputError."""
+    text = check_text(field, value)
+    if len(text) > most:
+        raise InvalidInputError(field, f"has {len(text)} characters", f"at most {most}")
+    if not is_storable(text):
+        raise InvalidInputError(field, "has a NUL or half of a surrogate pair in it", "Unicode text")
+    return text
+
+
+def is_storable(text: str) -> bool:
+    """Whether files, databases and processes take it: no NUL, and no lone surrogate, which UTF-8 has no form for."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def check_keys(place: str, item: Mapping[Any, Any], known: tuple[str, ...], allowed: tuple[str, ...] = ()) -> None:
+    """Raises InvalidInputError for a key that is not known: a misspelt one would be ignored in silence."""
+    for key in item:
+        if key not in known:
+            field = f"{place}.{key}" if place else str(key)
+            raise InvalidInputError(field[:200], "is not a known field", ", ".join(allowed or known))
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: short, whatever was sent."""
+    if isinstance(value, dict | list | tuple):
+        return f"a {type(value).__name__}"
+    text = repr(value[:SHOWN_LENGTH] if isinstance(value, str) else value)
+    return text if len(text) <= 2 * SHOWN_LENGTH else f"{text[:SHOWN_LENGTH]}…"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as a message lists them: the first few, each on one line."""
+    known = list(names)
+    first = ", ".join(name[:SHOWN_LENGTH] if name.isprintable() else shown(name) for name in known[:SHOWN_NAMES])
+    return f"{first} and {len(known) - SHOWN_NAMES} more" if len(known) > SHOWN_NAMES else first
 
 
 def check_name(field: str, value: object) -> str:

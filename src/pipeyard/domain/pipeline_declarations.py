@@ -7,21 +7,20 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from pipeyard.domain.container_configs import read_container_config
-from pipeyard.domain.names import check_name, check_text
+from pipeyard.domain.names import check_free_text, check_keys, check_name, check_text
 from pipeyard.domain.paths import check_path
 from pipeyard.domain.pipelines import ContainerConfig, Input, Output, PipelineDeclaration
 from pipeyard.domain.values import DATA_TYPES, DataType, check_data_type, check_value
 from pipeyard.errors import InvalidInputError
 
 INPUTS_LIMIT = 200
-DESCRIPTION_LENGTH_LIMIT = 10_000
 NAME_LENGTH_LIMIT = 100
 
 FIELDS = ("pipeline_name", "function_path", "function_name", "description", "container_config", "inputs", "outputs")
 INPUT_KEYS = ("name", "data_type", "description", "is_required", "default_value")
 OUTPUT_KEYS = ("name", "data_type", "description")
 # The other parts of the form that runs a pipeline (wire.md 3.4): a file of that name could not be told from them.
-RUN_PARTS = frozenset({"json_inputs", "inputs_mapping", "outputs_mapping"})
+RUN_PARTS = ("json_inputs", "inputs_mapping", "outputs_mapping")
 
 _PROJECT = ContainerConfig()
 Declared = TypeVar("Declared", Input, Output)
@@ -50,14 +49,6 @@ def read_declaration(fields: Mapping[str, Any], project: ContainerConfig = _PROJ
     )
 
 
-def check_keys(place: str, item: Mapping[Any, Any], known: tuple[str, ...], allowed: tuple[str, ...] = ()) -> None:
-    """Raises InvalidInputError for a key that is not known: a misspelt one would be ignored in silence."""
-    for key in item:
-        if key not in known:
-            field = f"{place}.{key}" if place else str(key)
-            raise InvalidInputError(field[:200], "is not a known field", ", ".join(allowed or known))
-
-
 def _function_path(value: object) -> str:
     if value is None or value == "":
         raise InvalidInputError(
@@ -83,14 +74,7 @@ def _function_name(value: object) -> str:
 
 
 def _description(field: str, value: object) -> str | None:
-    if value is None:
-        return None
-    text = check_text(field, value)
-    if len(text) > DESCRIPTION_LENGTH_LIMIT:
-        raise InvalidInputError(
-            field, f"has {len(text)} characters", f"at most {DESCRIPTION_LENGTH_LIMIT}; documentation belongs elsewhere"
-        )
-    return text
+    return None if value is None else check_free_text(field, value)
 
 
 def _declared(field: str, items: object, read: Callable[[str, Mapping[str, Any]], Declared]) -> tuple[Declared, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from pipeyard.domain.names import shown
 from pipeyard.errors import InvalidInputError
 
 
@@ -26,7 +27,7 @@ def check_data_type(field: str, value: object) -> DataType:
     try:
         return DataType(value)
     except ValueError:
-        raise InvalidInputError(field, f"{value!r} is not a data type", DATA_TYPES) from None
+        raise InvalidInputError(field, f"{shown(value)} is not a data type", DATA_TYPES) from None
 
 
 def fits(data_type: DataType, value: object) -> bool:

@@ -162,6 +162,8 @@ class Intake:
         for write in before.values():
             await write
         await self._records.finish(execution_id, outcome)
+        if "file" in before:
+            await asyncio.to_thread(self._records.output_files.forget, execution_id)
         self._source.forget(execution_id)
 
     def _written(self, future: asyncio.Future[Any]) -> None:

@@ -36,6 +36,12 @@ class OutputFiles:
         """What is left of an execution that has ended. Idempotent."""
         shutil.rmtree(self._folder / execution_id, ignore_errors=True)
 
+    def forget_others(self, execution_ids: set[str]) -> None:
+        """What is left of executions that are not among these."""
+        for folder in self._folder.iterdir():
+            if folder.name not in execution_ids:
+                self.forget(folder.name)
+
 
 def _write_at(place: Path, offset: int, chunk: bytes) -> None:
     place.parent.mkdir(exist_ok=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -31,41 +29,33 @@ class Executions:
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
-        self._waiting: deque[Execution] = deque()
+        self._waiting: dict[str, Execution] = {}  # in the order of arrival
         self.running: dict[str, Execution] = {}
         self._ended: dict[str, None] = {}
 
     def knows(self, execution_id: str) -> bool:
         """Whether it waits, runs or has ended here."""
-        return (
-            execution_id in self.running
-            or execution_id in self._ended
-            or any(execution.id == execution_id for execution in self._waiting)
-        )
+        return execution_id in self.running or execution_id in self._ended or execution_id in self._waiting
 
     def open_ids(self) -> list[str]:
         """Those that wait or run."""
-        return [*self.running, *(execution.id for execution in self._waiting)]
+        return [*self.running, *self._waiting]
 
     def add(self, execution: Execution) -> None:
         """Put it at the end of the line."""
-        self._waiting.append(execution)
+        self._waiting[execution.id] = execution
 
     def take_next(self) -> Execution | None:
         """Move the first that waits to those that run, if a slot is free."""
         if not self._waiting or len(self.running) >= self._slots:
             return None
-        execution = self._waiting.popleft()
+        execution = self._waiting.pop(next(iter(self._waiting)))
         self.running[execution.id] = execution
         return execution
 
     def withdraw(self, execution_id: str) -> Execution | None:
         """Take one out of the line before it starts."""
-        for execution in self._waiting:
-            if execution.id == execution_id:
-                self._waiting.remove(execution)
-                return execution
-        return None
+        return self._waiting.pop(execution_id, None)
 
     def end(self, execution_id: str) -> None:
         """It has ended: free its slot and remember its id."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,16 +144,14 @@ def _file_path(name: str, value: Any) -> str:
 
 def _copy(name: str, path: str, outbox: str) -> str:
     """Copy the file: the user's function may use its path again at once. Returns its name in the outbox."""
-    import shutil  # noqa: PLC0415
+    import shutil  # noqa: PLC0415  most executions have no file output
 
-    descriptor, copy = tempfile.mkstemp(dir=outbox)
-    os.close(descriptor)
+    copy = os.urandom(8).hex()
     try:
-        shutil.copyfile(path, copy)
+        shutil.copyfile(path, os.path.join(outbox, copy))
     except OSError as error:
-        os.unlink(copy)
-        raise InvalidOutput(f'the output "{name}": the file "{path}" cannot be read: {error.strerror}') from None
-    return os.path.basename(copy)
+        raise InvalidOutput(f'the output "{name}": the file "{path}" cannot be copied: {error.strerror}') from None
+    return copy
 
 
 def _article(data_type: str) -> str:

@@ -19,7 +19,7 @@ from pipeyard.domain.deployments import (
 from pipeyard.domain.log_lines import LogLine, LogRange, Subject
 from pipeyard.domain.mappings import map_inputs, map_outputs
 from pipeyard.domain.modes import Mode, Rule
-from pipeyard.domain.names import check_endpoint_token
+from pipeyard.domain.names import check_endpoint_token, listed, shown
 from pipeyard.domain.pipelines import Pipeline
 from pipeyard.errors import ConflictError, InvalidInputError, NotFoundError
 from pipeyard.ports import Engine, LogStore, Store
@@ -118,13 +118,13 @@ class DeploymentService:
         unknown = [key for key in fields if key not in UPDATABLE]
         given = [key for key in UPDATABLE if fields.get(key) is not None]
         if unknown or len(given) != 1:
-            problem = f"unknown: {', '.join(unknown)}" if unknown else f"{len(given)} properties sent"
+            problem = f"unknown: {listed(unknown)}" if unknown else f"{len(given)} properties sent"
             raise InvalidInputError("update", problem, f"exactly one of {', '.join(UPDATABLE)}")
         if given != ["is_enabled"]:
             raise InvalidInputError(given[0], "cannot be updated by this version", "is_enabled")
         enabled = fields["is_enabled"]
         if not isinstance(enabled, bool):
-            raise InvalidInputError("is_enabled", f"must be true or false, got {enabled!r}")
+            raise InvalidInputError("is_enabled", f"must be true or false, got {shown(enabled)}")
         if enabled == deployment.is_enabled:
             return deployment
         status = _first_status(deployment.mode) if enabled else DeploymentStatus.DISABLED

@@ -22,6 +22,7 @@ from pipeyard.domain.executions import (
 )
 from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
 from pipeyard.domain.mappings import ResolvedInputs, map_inputs, map_outputs, resolve_inputs
+from pipeyard.domain.names import listed
 from pipeyard.domain.pipelines import Pipeline
 from pipeyard.domain.records import mappings_to_json
 from pipeyard.domain.values import DataType
@@ -88,7 +89,7 @@ class ExecutionService:
         resolved = resolve_inputs(inputs, sent.values, sent.files)
         if resolved.ignored:
             known = ", ".join(declared.name for declared in pipeline.declaration.inputs) or "none"
-            raise InvalidInputError("inputs", f"unknown or mapped elsewhere: {', '.join(resolved.ignored)}", known)
+            raise InvalidInputError("inputs", f"unknown or mapped elsewhere: {listed(resolved.ignored)}", known)
         accepted = NewExecution(
             id=_new_execution_id(pipeline.name),
             environment_id=pipeline.environment_id,
@@ -124,7 +125,7 @@ class ExecutionService:
                 await self.cleaning.forget_files([accepted.id])
             raise
         if resolved.ignored:
-            line = LogLine(accepted.created_at, f"ignored unknown inputs: {', '.join(resolved.ignored)}", "stderr")
+            line = LogLine(accepted.created_at, f"ignored unknown inputs: {listed(resolved.ignored)}", "stderr")
             await self.logs.append(LogBatch(Subject.EXECUTION, accepted.id, (line,)))
         self.engine.dispatch(
             PendingExecution(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeyard.domain.names import check_variable_name
+from pipeyard.domain.names import check_variable_name, is_storable
 from pipeyard.errors import InvalidInputError, NotFoundError
 from pipeyard.ports import Store
 from pipeyard.services.remembered import Remembered
@@ -48,6 +48,7 @@ class VariableService:
 def _to_text(field: str, value: object) -> str:
     """A variable is text; what is sent with another JSON type becomes its JSON."""
     text = value if isinstance(value, str) else json.dumps(value)
-    if "\0" in text or len(text.encode(errors="surrogatepass")) > VALUE_MAX_BYTES:
-        raise InvalidInputError(field, "is not usable", f"text without NUL, at most {VALUE_MAX_BYTES} bytes")
+    if not is_storable(text) or len(text.encode()) > VALUE_MAX_BYTES:
+        allowed = f"Unicode text without NUL, at most {VALUE_MAX_BYTES} bytes"
+        raise InvalidInputError(field, "is not usable", allowed)
     return text

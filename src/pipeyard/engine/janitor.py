@@ -1,0 +1,45 @@
+"""Removes what nothing refers to any more: images, code and half-received files that a crash or a deletion left."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from pathlib import Path
+
+from pipeyard.engine.workshop import Workshop
+
+logger = logging.getLogger(__name__)
+
+SWEEP_EVERY_S = 3600.0
+
+
+class Janitor:
+    """Sweeps at the start and then every hour."""
+
+    def __init__(self, workshop: Workshop, uploads: Path) -> None:
+        self._workshop = workshop
+        self._uploads = uploads
+
+    async def start(self) -> None:
+        """Before anything is received: what lies in the folder for uploads belongs to requests that are gone."""
+        await asyncio.to_thread(shutil.rmtree, self._uploads, ignore_errors=True)
+        await self._sweep_code()
+        open_ids = {execution.id for execution in await self._workshop.store.list_open_executions()}
+        await asyncio.to_thread(self._workshop.records.output_files.forget_others, open_ids)
+        self._workshop.tasks.start(self._sweep_for_ever(), "janitor")
+
+    async def _sweep_code(self) -> None:
+        """Only at the start: later, a folder without a row may be a pipeline that is just being created."""
+        store = self._workshop.store
+        known = [await store.list_pipelines(environment.id) for environment in await store.list_environments()]
+        pipeline_ids = {pipeline.id for pipelines in known for pipeline in pipelines}
+        await asyncio.to_thread(self._workshop.folders.remove_others, pipeline_ids)
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            try:
+                await self._workshop.images.remove_unused(await self._workshop.store.list_images())
+            except Exception:
+                logger.exception("the janitor could not remove unused images; it tries again later")
+            await asyncio.sleep(SWEEP_EVERY_S)
