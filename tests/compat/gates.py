@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 WAIT_MAX_S = 20.0
 
@@ -13,20 +14,20 @@ WAIT_MAX_S = 20.0
 DOORS = """
 import asyncio
 import urllib.request
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def knock(gate, name):
-    with _direct.open(f"{gate}/{name}") as answer:
+    with _direct.open(f"{gate}/{quote(name)}") as answer:
         answer.read()
 
 
 async def knock_async(gate, name):
     place = urlsplit(gate)
     reader, writer = await asyncio.open_connection(place.hostname, place.port)
-    writer.write(f"GET /{name} HTTP/1.0\\r\\n\\r\\n".encode())
+    writer.write(f"GET /{quote(name)} HTTP/1.0\\r\\n\\r\\n".encode())
     await reader.read()
     writer.close()
 """
@@ -98,7 +99,7 @@ class _Knock(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        self.server.gate.pass_through(self.path.removeprefix("/"))
+        self.server.gate.pass_through(unquote(self.path.removeprefix("/")))
         with contextlib.suppress(OSError):  # whoever knocked may have been ended meanwhile
             self.send_response(200)
             self.send_header("Content-Length", "0")

@@ -51,7 +51,7 @@ def answers(impatient):
     deployment = impatient.deploy(pipeline, "low_latency", enable_parallel_executions=True)
     name, token, sdk = deployment["name"], deployment["endpoint_token"], impatient.sdk
     header = {"Authorization": f"EndpointToken {token}"}
-    with opened_gate() as gate, ThreadPoolExecutor(8) as threads:
+    with ThreadPoolExecutor(8) as threads, opened_gate() as gate:
 
         def inputs(way):
             return {"gate": gate.url, "name": way}
@@ -81,7 +81,7 @@ def answers(impatient):
 def test_the_public_client_waits_through_many_holds(answers, way):
     outputs = answers[way]["outputs"]
     assert outputs["name"] == way
-    assert outputs["of"].startswith(b"\nfrom doors import knock")
+    assert outputs["of"].startswith(b"\nfrom doors import knock\n")
 
 
 def test_curl_follows_the_redirects_to_the_result(answers):
@@ -111,7 +111,7 @@ def test_a_call_that_outlasts_the_hold_is_redirected_to_its_result(answers):
 
 
 def test_the_public_client_waits_for_a_pod_that_takes_longer_than_a_hold_to_start(impatient):
-    with opened_gate() as gate, ThreadPoolExecutor(1) as threads:
+    with ThreadPoolExecutor(1) as threads, opened_gate() as gate:
         impatient.sdk.create_or_update_environment_variable("GATE", gate.url)
         source = "import os, doors\ndoors.knock(os.environ['GATE'], 'import')\ndef main(): return {}"
         pipeline = impatient.create_pipeline(source, files={"doors.py": DOORS})

@@ -218,16 +218,11 @@ class Pods:
         self.runner.run(self.runtime.close())
 
 
-def make_image(folder: Path, python: str = sys.executable) -> Path:
-    image = folder / "image"
-    subprocess.run([python, "-m", "venv", "--without-pip", image], check=True)
-    return image
-
-
 @pytest.fixture(scope="session")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("images")
-    return make_image(folder)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "image"], check=True)
+    return folder / "image"
 
 
 @pytest.fixture

@@ -127,6 +127,7 @@ def _add_security(schema: Json) -> None:
         },
     }
     for path, operations in schema["paths"].items():
+        needed: list[dict[str, list[str]]]
         if path.startswith("/endpoints"):
             needed = [{"endpoint_token": []}, {"access_token": []}]
         elif path.removeprefix(API_PREFIX) in _PUBLIC:
@@ -140,8 +141,8 @@ def _add_security(schema: Json) -> None:
 def _endpoint_paths() -> Json:
     trigger = {
         "summary": "Call an endpoint",
-        "description": "Held until the result: 200. 303 to the result when the hold passes, for `Prefer: respond-async`, "
-        "and for clients that send the header craft-ai-client.",
+        "description": "Held until the result: 200. 303 to the result when the hold passes, for "
+        "`Prefer: respond-async`, and for clients that send the header craft-ai-client.",
         "requestBody": {"content": {_JSON: {"schema": _INPUTS}, _MULTIPART: {"schema": _INPUTS}}},
     }
     result = {"summary": "The result of a call", "description": "Held; 303 to itself while the execution is open."}

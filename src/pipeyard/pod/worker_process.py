@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .folder import PodPaths
 
 CHANNEL_FD = 3
-POD_ID_VARIABLE = "PIPEYARD_POD_ID"  # by it the runtime finds what a supervisor without a pid namespace left behind
+# Names the pod's folder. By it the runtime finds what a supervisor without a pid namespace has left behind.
+POD_VARIABLE = "PIPEYARD_POD"
 
 
 class WorkerProcess:
@@ -97,5 +98,6 @@ class WorkerProcess:
         if not self._order["gpu"]:
             environment["CUDA_VISIBLE_DEVICES"] = ""
         environment.update(self._order["variables"])
-        environment[POD_ID_VARIABLE] = self._order["pod_id"]
+        if not self._own_processes:
+            environment[POD_VARIABLE] = self._order["pod_dir"]
         return environment

@@ -8,7 +8,7 @@ import os
 import signal
 from pathlib import Path
 
-from pipeyard.pod.worker_process import POD_ID_VARIABLE
+from pipeyard.pod.worker_process import POD_VARIABLE
 
 
 def boot_id() -> str:
@@ -66,9 +66,9 @@ def reap(pid: int) -> None:
         os.waitpid(pid, os.WNOHANG)
 
 
-def kill_survivors(pod_id: str) -> None:
-    """End what a pod without a pid namespace has left behind: its processes carry its id in their environment."""
-    mark = f"{POD_ID_VARIABLE}={pod_id}".encode()
+def kill_survivors(pod_dir: Path) -> None:
+    """End what a pod without a pid namespace has left behind: its processes carry its folder in their environment."""
+    mark = f"{POD_VARIABLE}={pod_dir}".encode()
     while pids := [int(name) for name in os.listdir("/proc") if name.isdigit() and _carries(name, mark)]:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError, PermissionError):

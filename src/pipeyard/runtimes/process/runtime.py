@@ -191,7 +191,7 @@ class ProcessRuntime:
     async def _end_survivors(self, ref: PodRef) -> None:
         found = PodFolder(self._pods, ref.pod_id).read()
         if found is not None and not found.isolated:
-            await asyncio.to_thread(kill_survivors, ref.pod_id)
+            await asyncio.to_thread(kill_survivors, self._pods / ref.pod_id)
 
 
 def _is_same(ref: PodRef, found: PodRef) -> bool:

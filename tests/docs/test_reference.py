@@ -1,0 +1,102 @@
+"""The reference is complete: nothing can be added to the product without its line there."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import typer.main
+from craft_ai_sdk import CraftAiSdk
+
+from pipeyard import errors
+from pipeyard.api import control, deployments, environment, executions, pipelines
+from pipeyard.api.endpoints import ROUTES
+from pipeyard.api.errors import STATUS_CODES
+from pipeyard.cli.main import app
+from pipeyard.domain.deployments import DeploymentStatus
+from pipeyard.domain.executions import ExecutionStatus
+from pipeyard.pod.protocol import FailureKind
+from pipeyard.wire import API_PREFIX
+from tests.docs.pages import DOCS, REFERENCE, ROOT, Page
+from tests.docs.settings_page import settings_page
+
+API = Page(REFERENCE / "api.md")
+STATUSES = Page(REFERENCE / "execution-statuses.md")
+CLI = Page(REFERENCE / "cli.md")
+COMPATIBILITY = Page(REFERENCE / "compatibility.md")
+PRODUCT_PAGE = Page(REFERENCE / "product-page.md")
+
+# Raised while the server starts, or turned into the state of something: never the answer to a call by its own name.
+NEVER_ANSWERED = {"ExecutionEnded", "Build", "Pod", "Settings"}
+
+
+def test_the_page_of_settings_is_what_the_settings_say() -> None:
+    written = (REFERENCE / "settings.md").read_text(encoding="utf-8")
+    assert written == settings_page(), "run: python -m tests.docs.settings_page"
+
+
+def test_every_route_is_documented_and_no_other() -> None:
+    routes = {
+        (method, API_PREFIX + route.path)
+        for module in (control, environment, pipelines, executions, deployments)
+        for route in module.router.routes
+        for method in route.methods
+    }
+    routes |= {(method, route.path) for route in ROUTES for method in route.methods - {"HEAD"}}
+    assert set(re.findall(r"^\| `([A-Z]+) (/\S+)` \|", API.text, re.MULTILINE)) == routes
+
+
+def test_every_error_is_documented_with_its_status() -> None:
+    documented = {row[0]: int(row[1]) for row in API.table("## Error names")}
+    for error in _all_errors(errors.PipeyardError):
+        name = error.__name__.removesuffix("Error")
+        status = next(STATUS_CODES[kind] for kind in error.__mro__ if kind in STATUS_CODES)
+        if name not in NEVER_ANSWERED:
+            assert documented.get(name) == status, name
+    assert documented["ExecutionFailed"] == documented["ExecutionError"] == 500
+
+
+def test_every_status_of_an_execution_is_documented() -> None:
+    assert [row[0] for row in STATUSES.table("## Statuses")] == [status.value for status in ExecutionStatus]
+
+
+def test_every_kind_of_failure_is_documented() -> None:
+    kinds = [value for name, value in vars(FailureKind).items() if name.isupper()]
+    assert [row[0] for row in STATUSES.table("## Failure kinds")] == kinds
+
+
+def test_every_status_of_a_deployment_is_documented() -> None:
+    rows = STATUSES.table("## Statuses of a deployment")
+    assert [row[0] for row in rows] == [status.value for status in DeploymentStatus]
+
+
+def test_every_command_and_option_is_documented() -> None:
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        _, _, section = CLI.text.partition(f"\n## pipeyard {name}\n")
+        assert section, name
+        for parameter in command.params:
+            assert f"`{parameter.opts[0]}`" in section.partition("\n## ")[0], f"{name} {parameter.opts[0]}"
+
+
+def test_every_method_of_the_public_client_is_in_the_table_and_no_other() -> None:
+    methods = {name for name, _ in inspect.getmembers(CraftAiSdk, inspect.isfunction) if not name.startswith("_")}
+    assert {row[0] for row in COMPATIBILITY.table("## Methods")} == methods
+
+
+def test_the_tests_named_on_the_product_pages_table_exist() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PRODUCT_PAGE.text)
+    assert named
+    for path, name in named:
+        assert f"def {name}(" in (ROOT / path).read_text(), f"{path}::{name}"
+
+
+def test_decisions_are_numbered_without_gaps_and_have_their_parts() -> None:
+    pages = [Page(path) for path in sorted((DOCS / "decisions").glob("[0-9]*.md"))]
+    assert [int(page.path.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    for page in pages:
+        assert [anchor for anchor in ("context", "choice", "cost") if anchor not in page.anchors] == [], page.name
+
+
+def _all_errors(kind: type[errors.PipeyardError]) -> list[type[errors.PipeyardError]]:
+    below = [found for child in kind.__subclasses__() for found in _all_errors(child)]
+    return [*kind.__subclasses__(), *below]
