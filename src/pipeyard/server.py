@@ -104,7 +104,8 @@ async def build_platform(settings: Settings, folder: DataFolder, url: str) -> Pl
         places.leave(execution_id)
         notices.notify(execution_id)
 
-    records = Records(store, logs, OutputFiles(folder / "incoming", files), server_id, ended)
+    output_files = OutputFiles(folder / "incoming", files)
+    records = Records(store, logs, output_files, server_id, settings.values_max_bytes, ended)
     identities = IdentityService(store, folder.signing_key(), settings.access_token_ttl_s)
     variables = Remembered(store.list_variables)
     workshop = Workshop(

@@ -43,7 +43,8 @@ def test_what_a_page_shows_works(
         monkeypatch.setenv(name, value)
     # Where the pages start: a clone after `make setup`, and the data folder of a running platform.
     Path(".venv").symlink_to(sys.prefix)
-    Path("data").symlink_to(platform.data_dir)
+    Path(".pipeyard").symlink_to(platform.data_dir)
+    monkeypatch.setenv("HOME", str(tmp_path))
     Reader(page, monkeypatch).read()
 
 

@@ -9,7 +9,7 @@ import pipeyard
 from pipeyard.api import control, deployments, environment, executions, pipelines
 from pipeyard.api.context import Services
 from pipeyard.api.endpoints import ROUTES
-from pipeyard.api.errors import add_error_handlers
+from pipeyard.api.errors import RESPONSES, add_error_handlers
 from pipeyard.api.middleware import BodyLimit, EnvironmentPrefix, RequestIds
 from pipeyard.api.openapi import describe
 from pipeyard.wire import API_PREFIX
@@ -24,6 +24,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         openapi_url="/api/openapi.json",
         redirect_slashes=False,
+        responses=RESPONSES,
     )
     app.state.services = services
     for module in (control, environment, pipelines, executions, deployments):

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from pipeyard import errors
 from pipeyard.api.json_answers import json_answer
@@ -28,7 +29,25 @@ STATUS_CODES: dict[type[errors.PipeyardError], int] = {
     errors.ExecutionEndedError: 500,
     errors.PipeyardError: 500,
 }
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _FRAMEWORK_NAMES = {404: "NotFound", 405: "MethodNotAllowed", 413: "TooLarge", 415: "UnsupportedMediaType"}
+
+# For OpenAPI: the body of every error, in place of the framework's own.
+_TEXT = {"type": "string"}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {
+        "description": "What was wrong, and what is allowed",
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"name": _TEXT, "message": _TEXT, "request_id": _TEXT, "additional_data": {}},
+                    "required": ["name", "message", "request_id"],
+                }
+            }
+        },
+    }
+}
 
 
 def error_answer(request: Request, error: errors.PipeyardError) -> Response:
@@ -55,9 +74,12 @@ def add_error_handlers(app: FastAPI) -> None:
         message = str(error.detail)
         if error.status_code == 404:
             message = f"there is no {request.method} {request.url.path} here"
-        elif error.status_code == 405:
-            message = f"{request.method} is not allowed on {request.url.path}"
-        return _answer(request, error.status_code, name, message, {}, dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            # The framework looks no further than the first route of that path.
+            headers["Allow"] = ", ".join(_allowed_methods(request))
+            message = f"{request.method} is not allowed on {request.url.path}; allowed: {headers['Allow']}"
+        return _answer(request, error.status_code, name, message, {}, headers)
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> Response:
@@ -69,6 +91,14 @@ def add_error_handlers(app: FastAPI) -> None:
     async def _unexpected(request: Request, error: Exception) -> Response:
         message = "the platform failed; the server's log has the details under this request id"
         return _answer(request, 500, "InternalError", message, {}, {})
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    def serves(method: str) -> bool:
+        scope = request.scope | {"method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in _METHODS if serves(method)]
 
 
 def _answer(

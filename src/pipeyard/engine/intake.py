@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -34,6 +35,7 @@ class Records:
     logs: LogStore
     output_files: OutputFiles
     server_id: str
+    values_max_bytes: int
     # Called after the commit, with the execution's id and whether this was the write that ended it.
     ended: Callable[[str, bool], None]
 
@@ -149,13 +151,13 @@ class Intake:
     def _finished(self, frame: Frame, execution_id: str) -> Awaitable[None]:
         header = frame.header
         status = _STATUSES.get(header.get("outcome", ""), ExecutionStatus.ERROR)
-        succeeded = status is ExecutionStatus.SUCCEEDED
-        outcome = Outcome(
-            status=status,
-            ended_at=clock.from_epoch_ms(header["at"]),
-            output_values_json=frame.body.decode() if succeeded else None,
-            failure=None if succeeded else read_failure(header.get("failure")),
-        )
+        values, failure = None, None
+        if status is ExecutionStatus.SUCCEEDED:
+            values, failure = read_values(frame.body, self._records.values_max_bytes)
+            status = status if failure is None else ExecutionStatus.FAILED
+        else:
+            failure = read_failure(header.get("failure"))
+        outcome = Outcome(status, clock.from_epoch_ms(header["at"]), values, failure)
         return self._end(execution_id, outcome, self._before_end.pop(execution_id, {}))
 
     async def _end(self, execution_id: str, outcome: Outcome, before: dict[str, asyncio.Future[Any]]) -> None:
@@ -185,6 +187,21 @@ class Intake:
         if acknowledged > self._acknowledged:
             self._acknowledged = acknowledged
             self._source.acknowledge(acknowledged)
+
+
+def read_values(body: bytes, most_bytes: int) -> tuple[str | None, Failure | None]:
+    """The JSON text of the output values, or why it cannot be one."""
+    if len(body) > most_bytes:
+        message = f"the outputs are {len(body)} bytes of JSON, the limit is {most_bytes}"
+        return None, Failure(FailureKind.INVALID_OUTPUT, message, "Return large data as a file output.")
+    try:
+        text = body.decode()
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        return None, Failure(FailureKind.INVALID_OUTPUT, "the outputs that the pod sent are not a JSON object")
+    return text, None
 
 
 def read_failure(record: object) -> Failure:

@@ -13,6 +13,7 @@ from .executions import Execution, Executions
 from .inputs import InputFiles
 from .lines import LineAssembler
 from .link import Link
+from .pipes import Pipes
 from .protocol import FailureKind, Outcome
 from .server_side import ServerSide
 
@@ -32,10 +33,8 @@ COROUTINE_GRACE_S = 3.0
 FAREWELL_S = 2.0
 # How long results wait for a server that does not return.
 UNCLAIMED_MAX_S = 24 * 3600.0
-_PIPE_READ_BYTES = 64 * 1024
 _TERM_GRACE_S = 30.0
 _DRAIN_MAX_S = 1.0
-_DRAIN_MAX_READS = 16  # a pipe holds at most 1 MiB
 
 
 class Supervisor:
@@ -50,6 +49,7 @@ class Supervisor:
         self._kill_at_s: float | None = None
         self._end_at_s: float | None = None  # elastic: the execution has finished
         self._stopping = False
+        self._ended_by_signal = False
         self._worker_up = False
         self._worker_gone = False
         self._only_execution: str | None = None  # elastic: all output since its start is its own, atexit's too
@@ -65,10 +65,8 @@ class Supervisor:
         self._events = self._server.events
         self._worker = worker
         self._paused = False
-        self._pipes = {worker.stdout_fd: "stdout", worker.stderr_fd: "stderr"}
-        for descriptor in self._pipes:
-            os.set_blocking(descriptor, False)
-            self._watch_pipe(descriptor)
+        streams = {worker.stdout_fd: "stdout", worker.stderr_fd: "stderr"}
+        self._pipes = Pipes(self._selector, streams, self._on_output)
         self._channel = Link(self._selector, worker.channel, self._on_worker_frames)
         self._channel.send({"type": "configure"}, json.dumps(worker.configuration()).encode())
         self._catch_signals()
@@ -108,6 +106,8 @@ class Supervisor:
         alone_since_s = self._server.alone_since_s
         if alone_since_s is None:
             return False
+        if self._worker_gone and self._ended_by_signal:
+            return True  # whoever sent it wants the pod gone, and nobody is there to take what it still holds
         idle = not (self._events.unacknowledged_ends() or self._executions.open_ids())
         return now_s - alone_since_s >= (self._order["orphan_s"] if idle else UNCLAIMED_MAX_S)
 
@@ -149,11 +149,7 @@ class Supervisor:
         if self._events.full != self._paused and not self._worker_gone:
             self._paused = self._events.full
             self._channel.pause(self._paused)
-            for descriptor in self._pipes:
-                if self._paused:
-                    self._selector.unregister(descriptor)
-                else:
-                    self._watch_pipe(descriptor)
+            self._pipes.pause(self._paused)
 
     # From the server.
 
@@ -213,7 +209,7 @@ class Supervisor:
         if problem is not None:
             self._finish_as(execution, endings.Ending(Outcome.ERROR, FailureKind.PLATFORM, problem))
             return
-        self._drain_pipes()  # what was written before belongs to no execution
+        self._pipes.drain()  # what was written before belongs to no execution
         self._lines.flush(None)
         os.write(self._journal_fd, execution.id.encode() + b"\n")
         self._journal_empty = False
@@ -272,13 +268,13 @@ class Supervisor:
         elif frame.type == "up":
             self._worker_up = True
         elif frame.type == "ready":
-            self._drain_pipes()
+            self._pipes.drain()
             self._lines.flush(None)
             self._become_ready()
         elif frame.type == "import_failed" and not self._ready:
             message = header["failure"]["message"]
             self._worker_gone = True  # its process ends by itself
-            self._drain_pipes()
+            self._pipes.drain()
             self._say_exited(FailureKind.IMPORT_FAILED, message)
 
     def _become_ready(self) -> None:
@@ -289,7 +285,7 @@ class Supervisor:
     def _finish(self, execution: Execution, result: dict[str, Any], body: bytes) -> None:
         names = []
         outcome, failure = result["outcome"], result.get("failure")
-        self._drain_pipes()
+        self._pipes.drain()
         self._lines.flush(execution.id)
         try:
             for name, file_name in (result.get("files") or {}).items():
@@ -309,7 +305,7 @@ class Supervisor:
         self._say_finished(execution, {"outcome": ending.outcome, "files": [], "failure": ending.failure()}, b"{}")
 
     def _say_finished(self, execution: Execution, event: dict[str, Any], body: bytes) -> None:
-        self._drain_pipes()
+        self._pipes.drain()
         self._lines.flush(execution.id)
         header = {"type": "finished", "execution_id": execution.id, "at": clock.epoch_ms(), **event}
         self._events.add(header, body)
@@ -320,37 +316,14 @@ class Supervisor:
 
     # What the worker writes, and its end.
 
-    def _watch_pipe(self, descriptor: int) -> None:
-        self._selector.register(descriptor, selectors.EVENT_READ, lambda _mask: self._read_pipe(descriptor))
-
-    def _read_pipe(self, descriptor: int) -> bool:
-        """Read once. Returns whether there may be more."""
-        if descriptor not in self._pipes:  # closed by an earlier event of the same batch
-            return False
-        try:
-            data = os.read(descriptor, _PIPE_READ_BYTES)
-        except BlockingIOError:
-            return False
-        if not data:
-            del self._pipes[descriptor]
-            if not self._paused:
-                self._selector.unregister(descriptor)
-            os.close(descriptor)
-            return False
-        self._lines.feed((self._writing_execution(), self._pipes[descriptor]), data)
-        return True
+    def _on_output(self, stream: str, data: bytes) -> None:
+        self._lines.feed((self._writing_execution(), stream), data)
 
     def _writing_execution(self) -> str | None:
         """Whose the raw output is: that of the one that runs. Of several that run in parallel nobody can tell."""
         if self._order["parallel"]:
             return None
         return next(iter(self._executions.running), self._only_execution)
-
-    def _drain_pipes(self) -> None:
-        for descriptor in list(self._pipes):
-            for _ in range(_DRAIN_MAX_READS):  # what is in a pipe now, not what a busy thread goes on to write
-                if not self._read_pipe(descriptor):
-                    break
 
     def _on_lines(self, source: Source, data: bytes) -> None:
         execution_id, stream = source
@@ -363,10 +336,14 @@ class Supervisor:
         writer.setblocking(False)
         self._wakeup = (reader, writer)  # kept open
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: self._stop(_TERM_GRACE_S))
+        signal.signal(signal.SIGTERM, self._on_term)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         self._selector.register(reader, selectors.EVENT_READ, self._on_signal)
+
+    def _on_term(self, *_: object) -> None:
+        self._ended_by_signal = True
+        self._stop(_TERM_GRACE_S)
 
     def _on_signal(self, _mask: int) -> None:
         try:
@@ -384,8 +361,8 @@ class Supervisor:
         self._worker.kill()  # what it has started goes with it, and the pipes come to their end
         self._channel.read_now()
         give_up_s = clock.monotonic_s() + _DRAIN_MAX_S
-        while self._pipes and clock.monotonic_s() < give_up_s:
-            self._drain_pipes()
+        while not self._pipes.ended and clock.monotonic_s() < give_up_s:
+            self._pipes.drain()
         self._worker_gone = True
         ending = endings.of_worker(status) if self._worker_up else endings.of_start(status)
         decided = None
