@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from bench.figures import percentile
@@ -93,8 +93,7 @@ class Caller(asyncio.Protocol):
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's does not derive from it
         self._send()
 
     def _send(self) -> None:
@@ -105,18 +104,17 @@ class Caller(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer = self._buffer + data if self._buffer else data
-        found = split_answer(self._buffer)
-        if found is None:
-            return
         arrived_at = time.perf_counter()
-        self._buffer = b""
-        status, body = found
         try:
-            own_time_s = check_answer(self._plan, status, body, self._x)
+            found = split_answer(self._buffer)
+            if found is None:
+                return
+            own_time_s = check_answer(self._plan, *found, self._x)
         except (ValueError, KeyError, TypeError) as error:
-            self._tally.fail(f"{status} {body[:200]!r}: {error!r}")
+            self._tally.fail(f"{error!r} in {self._buffer[:300]!r}")
         else:
             self._tally.note(self._sent_at, arrived_at, own_time_s)
+        self._buffer = b""
         if arrived_at < self._tally.end_at:
             self._send()
         else:
@@ -145,6 +143,8 @@ def split_answer(data: bytes) -> tuple[int, bytes] | None:
     length = int(head[at + 17 :].split(b"\r\n", 1)[0])
     if len(data) < end + 4 + length:
         return None
+    if len(data) > end + 4 + length:
+        raise ValueError("more bytes came than the answer has")
     return int(data[9:12]), data[end + 4 :]
 
 

@@ -27,6 +27,7 @@ from pipeyard.engine.places import Places
 from pipeyard.engine.workshop import Workshop
 from pipeyard.http_server import create_server, listen, local_url, watch_signals
 from pipeyard.images.archives import ArchiveLimits, check_included, unpack
+from pipeyard.images.enclosure import Enclosure
 from pipeyard.images.venv import VenvImageBuilder
 from pipeyard.logs.sqlite import SqliteLogStore
 from pipeyard.ports import LogStore, Store
@@ -94,7 +95,7 @@ async def build_platform(settings: Settings, folder: DataFolder, url: str) -> Pl
     logs = SqliteLogStore.open(folder / "logs.db")
     files = LocalDataStore(folder / "data_store")
     runtime = await ProcessRuntime.open(folder.root, pod_options(settings))
-    images = VenvImageBuilder(folder / "images", timeout_s=settings.build_timeout_s)
+    images = _image_builder(settings, folder, runtime)
     folders = CodeFolders(folder / "code")
     server_id = uuid.uuid4().hex
     await store.add_server(server_id, clock.now())
@@ -153,6 +154,19 @@ async def build_platform(settings: Settings, folder: DataFolder, url: str) -> Pl
 def pod_options(settings: Settings) -> PodOptions:
     """What the runtime is opened with."""
     return PodOptions(minimum=IsolationLevel(settings.isolation_minimum), orphan_s=settings.supervisor_orphan_s)
+
+
+def _image_builder(settings: Settings, folder: DataFolder, runtime: ProcessRuntime) -> VenvImageBuilder:
+    enclosure = None
+    environment = dict(os.environ)
+    if runtime.isolation is IsolationLevel.NAMESPACES:
+        enclosure = Enclosure(runtime.program, folder.root)
+        if os.geteuid() == 0:
+            # Builds run as the pods' user and own their cache: root's own must not be given away.
+            environment["UV_CACHE_DIR"] = str(folder / "uv-cache")
+    return VenvImageBuilder(
+        folder / "images", timeout_s=settings.build_timeout_s, environment=environment, enclosure=enclosure
+    )
 
 
 async def end_left_pods(settings: Settings, folder: DataFolder) -> int:

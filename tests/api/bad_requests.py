@@ -673,7 +673,8 @@ READS = [
     case("a method that the route does not have", lambda w: Bad("PUT", f"{API}/pipelines"), 405, "PUT", "not allowed"),
     case("a GET of an endpoint", lambda w: Bad(
         "GET", f"/endpoints/{w.deployment['endpoint_url_path']}"), 405, "GET", "not allowed"),
-    case("a method that nobody has", lambda w: Bad("PROPFIND", f"{API}/pipelines"), 405, "PROPFIND", "allowed: GET, POST"),
+    case("a method that nobody has", lambda w: Bad("PROPFIND", f"{API}/pipelines"), 405, "PROPFIND",
+         "allowed: GET, POST"),
 ]  # fmt: skip
 
 CASES = [*CREATIONS, *ARCHIVES, *DEPLOYMENTS, *MAPPINGS, *UPDATES, *CALLS, *RUNS, *ACCESS, *READS]

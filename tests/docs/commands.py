@@ -19,7 +19,7 @@ from tests.docs.pages import ROOT
 SYSTEM_COMMANDS = {"git", "sudo", "systemctl", "journalctl", "cd"}
 SERVER_COMMANDS = {"up", "down"}
 MAKE_TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-SUDO_COMMANDS = {"cp", "systemctl", "journalctl", "useradd", "tar", "pipeyard", "install"}
+SUDO_COMMANDS = {"cp", "git", "make", "systemctl", "journalctl", "useradd", "tar", "pipeyard", "install"}
 
 
 def is_only_checked(line: str) -> bool:

@@ -45,7 +45,7 @@ async def generate_token(name: str, request: Request, hub: Hub, environment: Pla
 
 @router.get("/deployments", summary="List deployments")
 async def list_deployments(hub: Hub, environment: Place, caller: AnyCaller) -> Response:
-    """Newest first."""
+    """Oldest first."""
     return json_answer([deployment_row(deployment) for deployment in await hub.deployments.list(environment.id)])
 
 

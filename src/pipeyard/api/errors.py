@@ -95,7 +95,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
 def _allowed_methods(request: Request) -> list[str]:
     def serves(method: str) -> bool:
-        scope = request.scope | {"method": method}
+        scope = {**request.scope, "method": method}
         return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
     return [method for method in _METHODS if serves(method)]

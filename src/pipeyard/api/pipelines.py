@@ -77,7 +77,7 @@ def _check_origin(declaration: PipelineDeclaration, archive: Path | None, hub: S
 
 @router.get("/pipelines", summary="List pipelines")
 async def list_pipelines(hub: Hub, environment: Place, caller: AnyCaller) -> Response:
-    """Name, date and status of each, newest first."""
+    """Name, date and status of each, oldest first."""
     return json_answer([pipeline_row(pipeline) for pipeline in await hub.pipelines.list(environment.id)])
 
 

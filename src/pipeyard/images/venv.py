@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import uv as uv_package
@@ -18,6 +19,7 @@ from pipeyard import clock
 from pipeyard.errors import BuildError
 from pipeyard.images.commands import Command, run_command, run_for_text
 from pipeyard.images.durability import sync_file_system, sync_path
+from pipeyard.images.enclosure import Enclosure
 from pipeyard.images.function_check import check_function
 from pipeyard.images.interpreters import Interpreter, Interpreters
 from pipeyard.images.masking import masking
@@ -37,11 +39,10 @@ _IMAGE = re.compile(r"[0-9a-f]{32}")
 _BUILDING, _REMOVING = ".building-", ".removing-"
 _KEPT_LINES = 200
 # The command and the folders that it writes to -> the command to run instead.
-Launch = Callable[[Command, Sequence[Path]], Command]
 
 
 class VenvImageBuilder:
-    """An ImageBuilder of one machine. `launch` may wrap the command that runs code of the packages."""
+    """An ImageBuilder of one machine. With an `enclosure`, code of packages runs there."""
 
     def __init__(
         self,
@@ -50,12 +51,12 @@ class VenvImageBuilder:
         timeout_s: float = BUILD_TIMEOUT_S,
         keep_unused_s: float = KEEP_UNUSED_S,
         environment: Mapping[str, str] | None = None,
-        launch: Launch = lambda command, _: command,
+        enclosure: Enclosure | None = None,
     ) -> None:
         self._images_dir = images_dir
         self._timeout_s = timeout_s
         self._keep_unused_s = keep_unused_s
-        self._launch = launch
+        self._enclosure = enclosure
         self._uv = Uv(uv_package.find_uv_bin(), os.environ if environment is None else environment)
         self._interpreters = Interpreters(self._uv.program, self._uv.environment)
         self._builds = SharedBuilds()
@@ -163,9 +164,10 @@ class VenvImageBuilder:
             say(lines[-1])
 
         install = await self._uv.install(folder, code, requirements.text, requirements.variables, self._timeout_s)
-        writable = [folder.parent, code, await self._uv.cache_folder()]
+        if self._enclosure is not None:
+            install = await self._enclose(self._enclosure, install, folder)
         try:
-            status = await run_command(self._launch(install, writable), on_line)
+            status = await run_command(install, on_line)
         except TimeoutError:
             raise BuildError(
                 f"installing the packages took longer than {self._timeout_s:g} s and was stopped; "
@@ -173,6 +175,16 @@ class VenvImageBuilder:
             ) from None
         if status != 0:
             raise BuildError(explain_failure(lines))
+
+    async def _enclose(self, enclosure: Enclosure, install: Command, folder: Path) -> Command:
+        """On a copy of the code: what builds a package of its own there may write beside it."""
+        copy = folder.parent / "code"
+        await asyncio.to_thread(shutil.copytree, install.folder, copy, symlinks=True)
+        writable = [folder.parent, await self._uv.cache_folder()]
+        # No hard links: they do not cross mounts, and whoever writes to the cache must not reach an image.
+        environment = {**install.environment, "UV_LINK_MODE": "copy"}
+        command = replace(install, folder=copy, environment=environment)
+        return await asyncio.to_thread(enclosure.wrap, command, folder, writable)
 
 
 def _publish(folder: Path, destination: Path) -> None:

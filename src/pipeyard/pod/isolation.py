@@ -116,7 +116,7 @@ def interpreter_binds(image: str) -> list[Bind]:
         prefixes.add(os.path.dirname(os.path.dirname(link)))
     prefixes.add(os.path.dirname(_home_of(image) or python))
     prefixes.discard(os.path.normpath(image))
-    return [Bind(prefix, prefix) for prefix in sorted(prefixes) if not _covered(prefix)]
+    return [Bind(prefix, prefix) for prefix in sorted(prefixes) if not is_system(prefix)]
 
 
 def _home_of(image: str) -> str | None:
@@ -131,7 +131,8 @@ def _home_of(image: str) -> str | None:
     return None
 
 
-def _covered(path: str) -> bool:
+def is_system(path: str) -> bool:
+    """Whether it can be seen in every place."""
     return path == "/" or any(path == folder or path.startswith(folder + "/") for folder in _SYSTEM_FOLDERS)
 
 

@@ -109,7 +109,7 @@ class DeploymentService:
         return await self.notices.wait_until(deployment.id, settled, hold_s) or await self.get(environment_id, name)
 
     async def list(self, environment_id: str) -> Sequence[Deployment]:
-        """Newest first."""
+        """Oldest first."""
         return await self.store.list_deployments(environment_id)
 
     async def update(self, environment_id: str, user_id: str, name: str, fields: Mapping[str, Any]) -> Deployment:

@@ -115,7 +115,7 @@ class PipelineService:
         return pipeline
 
     async def list(self, environment_id: str) -> Sequence[Pipeline]:
-        """Newest first."""
+        """Oldest first."""
         return await self.store.list_pipelines(environment_id)
 
     async def read_logs(self, environment_id: str, name: str, span: LogRange) -> Sequence[LogLine]:
