@@ -26,6 +26,11 @@ check: setup
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-# `make bench QUICK=1` is the short form.
-bench: setup
-	.venv/bin/python -m bench
+# `make bench QUICK=1` is the short form. Every peer has an environment of its own, from its own lock.
+bench: setup .bench/litserve/.ready
+	.venv/bin/python -m bench $(if $(QUICK),--quick)
+
+.bench/litserve/.ready: bench/peers/litserve/requirements.txt | setup
+	$(UV) venv --quiet --clear --python .venv/bin/python .bench/litserve
+	$(UV) pip sync --quiet --compile-bytecode --require-hashes --python .bench/litserve/bin/python $<
+	touch $@

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -28,11 +25,12 @@ class Length:
     load_s: float  # of a low latency round
     elastic_s: float  # of a round of elastic executions
     imports_s: float  # of a round of elastic executions with heavy imports
+    imports_calls: int  # and at least so many
     starts: int  # of an interpreter, of `pipeyard --help`, in each round
 
 
-FULL = Length(rounds=5, warm_up_s=1.0, load_s=5.0, elastic_s=4.0, imports_s=8.0, starts=3)
-QUICK = Length(rounds=3, warm_up_s=0.4, load_s=1.2, elastic_s=1.0, imports_s=1.0, starts=1)
+FULL = Length(rounds=5, warm_up_s=1.0, load_s=5.0, elastic_s=4.0, imports_s=8.0, imports_calls=4, starts=3)
+QUICK = Length(rounds=3, warm_up_s=0.4, load_s=1.2, elastic_s=1.0, imports_s=1.0, imports_calls=2, starts=1)
 
 
 def take_turns(rounds: int, sides: Mapping[str, Callable[[], Found]]) -> dict[str, list[Found]]:
@@ -59,11 +57,10 @@ def send_load(plan: Plan) -> Round:
         limit_s = plan.warm_up_s + plan.measured_s + 2 * ANSWER_TIMEOUT_S
         out, complaint = process.communicate(json.dumps(asdict(plan)), timeout=limit_s)
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
     if process.returncode != 0:
-        raise RuntimeError(f"the load generator failed: {complaint.strip()[-500:]}")
+        raise RuntimeError(f"the load generator failed: {complaint.strip().rpartition(chr(10))[2]}")
     result = Round(**json.loads(out))
     if result.errors:
         raise RuntimeError(f"{result.errors} calls of {plan.url} failed, the first with: {result.first_error}")

@@ -89,9 +89,13 @@ def start_pipeyard(folder: Path) -> subprocess.Popen[bytes]:
     return process
 
 
-def stop_pipeyard(process: subprocess.Popen[bytes], data_dir: Path) -> None:
-    """`pipeyard down`, and the server's own end."""
-    if data_dir.is_dir():
+def stop_pipeyard(process: subprocess.Popen[bytes], data_dir: Path, *, with_pods: bool = True) -> None:
+    """`pipeyard down`, and the server's own end. Ctrl-C is enough for a server that never had a pod."""
+    if not with_pods:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(30)
+    elif data_dir.is_dir():
         down = [str(PIPEYARD), "down", "--data-dir", str(data_dir)]
         subprocess.run(down, env=_environment(), capture_output=True, timeout=90, check=False)
     _end_session(process)
@@ -131,9 +135,10 @@ def _await_health(url: str, process: subprocess.Popen[bytes]) -> None:
 
 def _end_session(process: subprocess.Popen[bytes]) -> None:
     """End a server with the processes of its session: LitServe's outlive their parent otherwise."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait(30)
+    if process.returncode is None:  # not reaped yet, so its number is still its own
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
     if process.stdout is not None:
         process.stdout.close()
 

@@ -16,3 +16,9 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     yield running
     running.stop()
     assert running.processes() == [], "processes were left over"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Async tests run on asyncio alone."""
+    return "asyncio"

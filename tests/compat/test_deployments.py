@@ -2,6 +2,8 @@
 
 import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 import pytest
 from craft_ai_sdk import (
@@ -270,6 +272,42 @@ def test_a_disabled_deployment_refuses_calls_until_it_is_enabled(platform, sdk, 
     assert sdk.trigger_endpoint(created["name"], created["endpoint_token"])["outputs"]["out"] == "x1"
 
 
+@pytest.mark.parametrize("mode", ["elastic", "low_latency"])
+def test_disabling_lets_what_was_accepted_end(platform, sdk, waiting, gate, mode):
+    created = platform.deploy(waiting, mode)
+    ids = [
+        sdk.trigger_endpoint(created["name"], inputs={"gate": gate.url, "name": name}, wait_for_completion=False)
+        for name in ("first", "second")
+    ]
+    gate.await_arrivals("first")
+    assert sdk.update_deployment(created["name"], is_enabled=False)["status"] == "disabled"  # at once
+    gate.open()
+    for started, name in zip(ids, ("first", "second"), strict=True):
+        results = sdk.retrieve_endpoint_results(created["name"], started["execution_id"])
+        assert results["outputs"] == {"name": name}
+
+
+@pytest.mark.parametrize("mode", ["elastic", "low_latency"])
+def test_deleting_ends_the_calls_that_are_under_way(platform, sdk, waiting, gate, mode):
+    created = platform.deploy(waiting, mode)
+    with ThreadPoolExecutor(2) as threads:
+        names = ("first", "second")
+        calls = [threads.submit(platform.call, created, {"gate": gate.url, "name": name}) for name in names]
+        gate.await_arrivals(count=1)
+        eventually(
+            lambda: len([one for one in sdk.list_pipeline_executions(waiting) if _is_open_of(one, created)]) == 2
+        )
+        sdk.delete_deployment(created["name"])
+        for call in calls:
+            assert 400 <= call.result().status_code < 500
+            assert call.result().json()["message"]
+    assert not [one for one in sdk.list_pipeline_executions(waiting) if one["deployment_name"] == created["name"]]
+
+
+def _is_open_of(row, deployment):
+    return row["deployment_name"] == deployment["name"] and row["status"] in ("Pending", "Running")
+
+
 def test_results_of_a_disabled_deployment_can_still_be_read(platform, sdk, plain):
     created = platform.deploy(plain)
     execution_id = sdk.trigger_endpoint(created["name"], created["endpoint_token"])["execution_id"]
@@ -359,6 +397,10 @@ def test_the_log_of_a_deployment_has_what_its_pod_printed_outside_of_executions(
     assert "inside" not in by_message
     assert [line["message"] for line in sdk.get_pipeline_execution_logs(execution_id)] == ["inside"]
     assert sdk.get_deployment_logs(created["name"], limit=1) == lines[:1]
+    last = datetime.fromisoformat(lines[-1]["timestamp"])
+    assert sdk.get_deployment_logs(created["name"], from_datetime=last + timedelta(milliseconds=1)) == []
+    until = sdk.get_deployment_logs(created["name"], to_datetime=last)
+    assert until == [line for line in lines if line["timestamp"] < lines[-1]["timestamp"]]
 
 
 def test_an_execution_that_takes_longer_than_its_timeout_fails_with_that_reason(platform, sdk, gate):

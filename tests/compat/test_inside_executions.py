@@ -17,12 +17,12 @@ from craft_ai_sdk import CraftAiSdk, SdkException
 from craft_ai_sdk.shared.execution_context import get_execution_id
 
 def main(method, arguments):
-    sdk = CraftAiSdk()
+    sdk, found = CraftAiSdk(), {"returned": None, "refused": None, "id": get_execution_id()}
     try:
-        returned = getattr(sdk, method)(**arguments)
+        found["returned"] = getattr(sdk, method)(**arguments)
     except SdkException as error:
-        return {"refused": {"status": error.status_code, "message": error.message}, "id": get_execution_id()}
-    return {"returned": returned, "id": get_execution_id()}
+        found["refused"] = {"status": error.status_code, "message": error.message}
+    return found
 """
 
 WHO = """

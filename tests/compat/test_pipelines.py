@@ -241,7 +241,7 @@ def test_system_dependencies_that_are_installed_are_kept(sdk, folder):
         ("def entry(:", {}, "main.py"),
         ("def entry(): pass", {"system_dependencies": ["libsea-gull9"]}, "libsea-gull9"),
         ("def entry(): pass", {"language": "python:3.99-slim"}, "3.99"),
-        ("def entry(): pass", {"requirements_path": "wrong.txt"}, "./nowhere"),
+        ("def entry(): pass", {"requirements_path": "wrong.txt"}, "nowhere"),
     ],
     ids=["no such function", "a syntax error", "a system package", "a version of Python", "a requirement"],
 )

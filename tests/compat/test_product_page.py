@@ -451,6 +451,13 @@ def test_by_default_one_execution_runs_at_a_time_and_the_others_are_pending(
         assert calls.outputs(name)["most"] == 1
 
 
+@pytest.mark.parametrize("options", [{}, {"enable_parallel_executions": False}])
+def test_max_parallel_executions_per_pod_only_applies_if_parallel_executions_are_enabled(platform, traces, options):
+    with pytest.raises(SdkException, match="only applies if enable_parallel_executions") as caught:
+        platform.deploy(traces, "low_latency", max_parallel_executions_per_pod=3, **options)
+    assert caught.value.status_code == 400
+
+
 @pytest.mark.parametrize("kind", ["def", "async def"])
 @pytest.mark.parametrize(("at_most", "options"), [(6, {}), (2, {"max_parallel_executions_per_pod": 2})])
 def test_in_parallel_at_most_so_many_run_and_the_next_is_pending_until_one_ends(

@@ -38,6 +38,21 @@ def test_inputs_that_are_not_sent_arrive_as_none(sdk, echo):
     assert sdk.run_pipeline(echo)["outputs"] == dict.fromkeys(TYPES)
 
 
+def test_numbers_that_json_does_not_have_reach_the_function(sdk, platform):
+    name = platform.create_pipeline(
+        "def main(j, n): return {'seen': repr([j, n])}",
+        [Input("j", "json"), Input("n", "number")],
+        [Output("seen", "string")],
+    )
+    inputs = {"j": [float("nan"), float("-inf")], "n": float("inf")}
+    assert sdk.run_pipeline(name, inputs)["outputs"]["seen"] == "[[nan, -inf], inf]"
+    deployment = platform.deploy(name)
+    with platform.http() as client:
+        body = '{"j": [NaN, -Infinity], "n": Infinity}'
+        answer = client.post(f"/endpoints/{deployment['endpoint_url_path']}", content=body)
+    assert answer.json()["outputs"]["seen"] == "[[nan, -inf], inf]"
+
+
 @pytest.mark.parametrize("kind", ["bytes", "stream", "path"])
 def test_a_file_goes_in_and_a_file_comes_out(sdk, files, tmp_path, kind):
     content = b"\x00\xff\r\n--boundary" + bytes(range(256))

@@ -76,3 +76,26 @@ def test_the_environment_url_with_its_name_is_the_same_environment(platform, ech
         verbose_log=False,
     )
     assert sdk.get_pipeline(echo)["parameters"]["pipeline_name"] == echo
+
+
+def test_the_environment_says_what_it_is_without_a_token(platform):
+    assert httpx.get(f"{platform.api}/health").status_code == 200
+    information = httpx.get(f"{platform.api}/environment-info").json()
+    assert information["environment_id"]
+    assert information["version"]
+
+
+@pytest.mark.parametrize("path", ["users/me", "pipelines", "deployments", "project-information", "environment-summary"])
+def test_everything_else_needs_an_access_token(platform, path):
+    assert httpx.get(f"{platform.api}/{path}").status_code == 401
+    refused = httpx.get(f"{platform.api}/{path}", headers={"Authorization": "Bearer wrong"})
+    assert refused.status_code == 401
+    assert refused.json()["name"] == "Authentication"
+    with platform.http() as client:
+        assert client.get(f"/api/v1/{path}").status_code == 200
+
+
+def test_there_is_no_vector_database_and_the_answer_says_so(sdk):
+    with pytest.raises(SdkException, match="vector database") as caught:
+        sdk.get_vector_database_credentials()
+    assert caught.value.status_code == 404

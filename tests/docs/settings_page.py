@@ -20,8 +20,8 @@ Every setting can come from three places. A later one wins:
 2. the file `pipeyard.toml` in the folder where the command is started, for example `port = 8000`
 3. the flag of the command, where there is one
 
-Names say their unit: `_s` is seconds, `_bytes` is bytes. A setting that cannot be used ends the start with one line that
-names it and says what is allowed.
+Names say their unit: `_s` is seconds, `_bytes` is bytes. A setting that cannot be used ends the start with one line
+that names it and says what is allowed.
 
 ## All settings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import inspect
 import re
 
@@ -81,6 +82,14 @@ def test_every_command_and_option_is_documented() -> None:
 def test_every_method_of_the_public_client_is_in_the_table_and_no_other() -> None:
     methods = {name for name, _ in inspect.getmembers(CraftAiSdk, inspect.isfunction) if not name.startswith("_")}
     assert {row[0] for row in COMPATIBILITY.table("## Methods")} == methods
+
+
+def test_every_floor_is_in_the_table_in_its_order() -> None:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / ".importlinter")
+    layers = re.findall(r"pipeyard\.(\w+)", parser["importlinter:contract:floors"]["layers"])
+    rows = Page(ROOT / "CONTRIBUTING.md").table("## The floors")
+    assert [name for row in rows for name in re.findall(r"\w+", row[0])] == layers
 
 
 def test_the_tests_named_on_the_product_pages_table_exist() -> None:

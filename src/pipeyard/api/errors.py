@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 
@@ -86,6 +86,10 @@ def add_error_handlers(app: FastAPI) -> None:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
         return _answer(request, 400, "InvalidInput", f"{field}: {first['msg']}", {"field": field}, {})
+
+    @app.exception_handler(ClientDisconnect)
+    async def _gone(request: Request, error: ClientDisconnect) -> Response:
+        return _answer(request, 400, "InvalidInput", "body: the caller hung up before its end", {}, {})
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> Response:

@@ -1,0 +1,181 @@
+"""Events become rows: in order, once, and the end of an execution only after all that belongs to it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeyard.domain.executions import ExecutionStatus, Outcome
+from pipeyard.domain.log_lines import LogBatch, Subject
+from pipeyard.engine.intake import Intake, Records
+from pipeyard.engine.output_files import OutputFiles
+from pipeyard.pod.protocol import Frame
+
+LIMIT = 100
+
+
+class SlowStores:
+    """Store and log store at once: each write is noted when called and done when the test lets it."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any]] = []
+        self.writes: dict[str, asyncio.Future[Any]] = {}
+
+    def _write(self, name: str, what: Any) -> asyncio.Future[Any]:
+        self.calls.append((name, what))
+        return self.writes.setdefault(name, asyncio.get_running_loop().create_future())
+
+    def start_execution(self, execution_id: str, server_id: str, at: Any) -> asyncio.Future[Any]:
+        return self._write("start", execution_id)
+
+    def finish_execution(self, execution_id: str, server_id: str, outcome: Outcome) -> asyncio.Future[Any]:
+        return self._write("finish", outcome)
+
+    def append(self, batch: LogBatch) -> asyncio.Future[Any]:
+        return self._write("log", batch)
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.calls]
+
+
+class Source:
+    """A pod that notes what it is told."""
+
+    pod_id = "pod"
+    log_subject = (Subject.DEPLOYMENT, "deployment")
+
+    def __init__(self) -> None:
+        self.acknowledged: list[int] = []
+        self.forgotten: list[str] = []
+        self.resends = 0
+
+    def acknowledge(self, number: int) -> None:
+        self.acknowledged.append(number)
+
+    def forget(self, execution_id: str) -> None:
+        self.forgotten.append(execution_id)
+
+    def resend(self) -> None:
+        self.resends += 1
+
+
+class Scene:
+    """An intake with everything around it."""
+
+    def __init__(self, folder: Path, acknowledged: int = 0) -> None:
+        self.stores, self.source, self.ended = SlowStores(), Source(), []
+        records = Records(
+            self.stores,  # type: ignore[arg-type]
+            self.stores,  # type: ignore[arg-type]
+            OutputFiles(folder, None),  # type: ignore[arg-type]
+            "server",
+            LIMIT,
+            lambda execution_id, won: self.ended.append((execution_id, won)),
+        )
+        self.intake = Intake(self.source, records, acknowledged)
+
+    def take(self, number: int, kind: str, body: bytes = b"", **header: Any) -> None:
+        fields = {"type": kind, "n": number, "execution_id": "e", "at": 0, **header}
+        self.intake.take(Frame(fields, body))
+
+    async def done(self, name: str, answer: Any = True) -> None:
+        self.stores.writes.pop(name).set_result(answer)
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+@pytest.mark.anyio
+async def test_an_execution_ends_only_after_its_lines_are_durable(scene: Scene) -> None:
+    scene.take(1, "log", b"a line\n", stream="stdout")
+    scene.take(2, "finished", b"{}", outcome="succeeded")
+    await asyncio.sleep(0)
+    assert scene.stores.names == ["log"]
+    await scene.done("log")
+    assert scene.stores.names == ["log", "finish"]
+    assert scene.ended == []
+    await scene.done("finish")
+    assert scene.ended == [("e", True)]
+    assert scene.source.forgotten == ["e"]
+
+
+@pytest.mark.anyio
+async def test_acknowledgements_never_run_ahead_of_a_write(scene: Scene) -> None:
+    scene.take(1, "started")
+    scene.take(2, "ready")
+    scene.take(3, "log", b"x", stream="stderr")
+    await asyncio.sleep(0)
+    await scene.done("log")
+    assert scene.source.acknowledged == []
+    await scene.done("start")
+    assert scene.source.acknowledged == [3]
+
+
+@pytest.mark.anyio
+async def test_an_event_that_comes_twice_counts_once(scene: Scene) -> None:
+    scene.take(1, "started")
+    scene.take(1, "started")
+    assert scene.stores.names == ["start"]
+    await scene.done("start")
+
+
+@pytest.mark.anyio
+async def test_what_was_acknowledged_before_is_not_applied_again(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, acknowledged=5)
+    scene.take(5, "started")
+    assert scene.stores.names == []
+
+
+@pytest.mark.anyio
+async def test_a_late_end_changes_nothing_and_is_told_apart(scene: Scene) -> None:
+    scene.take(1, "finished", b"{}", outcome="succeeded")
+    await asyncio.sleep(0)
+    await scene.done("finish", answer=False)
+    assert scene.ended == [("e", False)]
+
+
+@pytest.mark.anyio
+async def test_a_write_that_fails_is_asked_for_again(scene: Scene) -> None:
+    scene.take(1, "started")
+    scene.stores.writes.pop("start").set_exception(OSError("disk full"))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert scene.source.resends == 1
+    assert scene.source.acknowledged == []
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"x": "' + b"a" * LIMIT + b'"}', "the limit is 100"),
+        (b"[1]", "are not a JSON object"),
+        (b"{", "are not a JSON object"),
+        (b"\xff", "are not a JSON object"),
+    ],
+)
+@pytest.mark.anyio
+async def test_outputs_that_cannot_be_kept_fail_the_execution(scene: Scene, body: bytes, said: str) -> None:
+    scene.take(1, "finished", body, outcome="succeeded")
+    await asyncio.sleep(0)
+    ((_, outcome),) = scene.stores.calls
+    assert outcome.status is ExecutionStatus.FAILED
+    assert said in outcome.failure.message
+    await scene.done("finish")
+
+
+@pytest.mark.anyio
+async def test_a_reason_of_the_wrong_shape_is_still_a_reason(scene: Scene) -> None:
+    scene.take(1, "finished", b"{}", outcome="failed", failure={"kind": 3, "message": None})
+    await asyncio.sleep(0)
+    ((_, outcome),) = scene.stores.calls
+    assert outcome.failure.kind == "platform"
+    assert outcome.failure.message == "the pod reported no reason"
+    await scene.done("finish")

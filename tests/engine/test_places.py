@@ -1,0 +1,40 @@
+"""Queues are bounded, and every place is given back once."""
+
+import pytest
+
+from pipeyard.engine.places import Places
+from pipeyard.errors import QueueFullError
+
+
+def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
+    places = Places(2)
+    for execution_id in ("a", "b"):
+        places.take("d")
+        places.occupy(execution_id, "d")
+    with pytest.raises(QueueFullError) as refused:
+        places.take("d")
+    assert refused.value.retry_after_s >= 1
+    places.take("another")
+    places.take(None)
+
+
+def test_a_place_is_given_back_once() -> None:
+    places = Places(1)
+    places.take("d")
+    places.occupy("a", "d")
+    places.leave("a")
+    places.leave("a")
+    places.take("d")
+    with pytest.raises(QueueFullError):
+        places.take("d")
+
+
+def test_adopted_executions_count_beyond_the_limit() -> None:
+    places = Places(1)
+    places.adopt("a", "d")
+    places.adopt("b", "d")
+    places.leave("a")
+    with pytest.raises(QueueFullError):
+        places.take("d")
+    places.forget("d")
+    places.take("d")
