@@ -1,4 +1,4 @@
-"""A row of the table: a figure of ours, the figure it is compared with, the budget of house.md section 7."""
+"""A row of the table: a figure of ours, the figure it is compared with, its budget."""
 
 from __future__ import annotations
 

@@ -30,7 +30,8 @@ class DataFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        root.mkdir(parents=True, exist_ok=True)
+        root.chmod(0o700)  # also a folder that was there before
 
     def __truediv__(self, name: str) -> Path:
         return self.root / name

@@ -44,7 +44,11 @@ class InvalidInputError(PipeyardError):
 
 
 class AuthenticationError(PipeyardError):
-    """No token, or a wrong one."""
+    """No token, or a wrong one. `scheme` is what the `Authorization` header should begin with."""
+
+    def __init__(self, message: str, scheme: str = "Bearer") -> None:
+        super().__init__(message)
+        self.scheme = scheme
 
 
 class PermissionDeniedError(PipeyardError):
@@ -54,8 +58,8 @@ class PermissionDeniedError(PipeyardError):
 class NotFoundError(PipeyardError):
     """What was named does not exist."""
 
-    def __init__(self, kind: str, name: str) -> None:
-        super().__init__(f'no {kind} named "{name}"', **{kind.replace(" ", "_") + "_name": name})
+    def __init__(self, kind: str, name: str, message: str | None = None) -> None:
+        super().__init__(message or f'no {kind} named "{name}"', **{kind.replace(" ", "_") + "_name": name})
 
 
 class ConflictError(PipeyardError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import tempfile
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -179,13 +180,14 @@ async def end_left_pods(settings: Settings, folder: DataFolder) -> int:
         return len(refs)
 
 
-async def examine_machine(settings: Settings, folder: DataFolder) -> list[tuple[str, str]]:
+async def examine_machine(settings: Settings) -> list[tuple[str, str]]:
     """What `pipeyard doctor` prints."""
-    runtime = await ProcessRuntime.open(folder.root, PodOptions())
-    languages = await VenvImageBuilder(folder / "images").languages()
-    await runtime.close()
+    with tempfile.TemporaryDirectory() as trial:
+        runtime = await ProcessRuntime.open(Path(trial), PodOptions())
+        languages = await VenvImageBuilder(Path(trial)).languages()
+        await runtime.close()
     return [
-        ("data folder", str(folder.root)),
+        ("data folder", f"{settings.data_dir}{'' if settings.data_dir.is_dir() else ' (not there yet)'}"),
         ("isolation", f"{runtime.isolation.value} (required: {settings.isolation_minimum})"),
         ("languages", ", ".join(languages)),
         ("GPUs", str(count_gpus())),

@@ -44,6 +44,16 @@ def sdk(platform: Platform) -> CraftAiSdk:
     return platform.sdk
 
 
+@pytest.fixture(autouse=True)
+def tidy(platform: Platform) -> Iterator[None]:
+    """Delete the deployments that a test made, so that their pods do not stay till the end; not those of a module."""
+    before = {row["name"] for row in platform.sdk.list_deployments()}
+    yield
+    for row in platform.sdk.list_deployments():
+        if row["name"] not in before:
+            platform.sdk.delete_deployment(row["name"])
+
+
 @pytest.fixture
 def gate() -> Iterator[Gate]:
     with opened_gate() as gate:

@@ -156,9 +156,9 @@ async def test_a_write_that_fails_is_asked_for_again(scene: Scene) -> None:
     ("body", "said"),
     [
         (b'{"x": "' + b"a" * LIMIT + b'"}', "the limit is 100"),
-        (b"[1]", "are not a JSON object"),
-        (b"{", "are not a JSON object"),
-        (b"\xff", "are not a JSON object"),
+        (b"[1]", "are no usable JSON object"),
+        (b"{", "are no usable JSON object"),
+        (b"\xff", "are no usable JSON object"),
     ],
 )
 @pytest.mark.anyio

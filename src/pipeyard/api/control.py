@@ -40,7 +40,8 @@ async def get_user(user_id: str, hub: Hub, caller: AnyCaller) -> Response:
 @router.get("/environments/{environment_id}/vector-database", summary="The vector database of an environment")
 async def get_vector_database(environment_id: str, caller: AnyCaller) -> Response:
     """None is configured in this version: always 404."""
-    raise NotFoundError("vector database", environment_id)
+    message = "this installation has no vector database"
+    raise NotFoundError("vector database", environment_id, message)
 
 
 def _shape(user: User) -> dict[str, str]:

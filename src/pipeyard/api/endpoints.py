@@ -25,6 +25,8 @@ from pipeyard.errors import AuthenticationError, NotFoundError
 from pipeyard.services.executions import raise_unless_succeeded
 from pipeyard.wire import EXECUTION_ID_HEADER
 
+ENDPOINT_SCHEME = "EndpointToken"
+
 
 @dataclass(frozen=True)
 class EndpointCall:
@@ -37,7 +39,7 @@ class EndpointCall:
 
 
 async def trigger(request: Request) -> Response:
-    """`POST /endpoints/{path}`: 200 with the result in one round trip, or 303 to it (house decision 1)."""
+    """`POST /endpoints/{path}`: 200 with the result in one round trip, or 303 to it (wire.md 3.8)."""
     call = await _let_in(request)
     preference = read_preference(request, call.hub.settings.wait_hold_s)
     async with read_trigger(request, call.deployment) as sent:
@@ -100,18 +102,19 @@ async def _let_in(request: Request) -> EndpointCall:
     token = _sent_token(request)
     if token is not None:
         if not hmac.compare_digest(token.encode(), (deployment.endpoint_token or "").encode()):
-            raise AuthenticationError("the endpoint token is wrong, or was replaced by a newer one")
+            raise AuthenticationError("the endpoint token is wrong, or was replaced by a newer one", ENDPOINT_SCHEME)
         return EndpointCall(hub, deployment, url, token)
     access_token = bearer_token(request)
     if access_token is None:
-        raise AuthenticationError("no token: send the header Authorization: EndpointToken <endpoint token>")
+        message = "no token: send the header Authorization: EndpointToken <endpoint token>"
+        raise AuthenticationError(message, ENDPOINT_SCHEME)
     hub.identities.authenticate(access_token)
     return EndpointCall(hub, deployment, url, None)
 
 
 def _sent_token(request: Request) -> str | None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "endpointtoken":
+    if scheme.lower() == ENDPOINT_SCHEME.lower():
         return token.strip()
     return request.query_params.get("token")
 

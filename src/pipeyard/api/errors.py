@@ -57,7 +57,7 @@ def error_answer(request: Request, error: errors.PipeyardError) -> Response:
     if isinstance(error, errors.QueueFullError):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.AuthenticationError):
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = error.scheme
     return _answer(request, status_code, error.name, error.message, error.additional_data, headers)
 
 

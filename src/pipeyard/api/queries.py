@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from starlette.requests import Request
@@ -12,8 +11,8 @@ from pipeyard import clock
 from pipeyard.domain.log_lines import LogRange
 from pipeyard.domain.names import check_keys, shown
 from pipeyard.errors import InvalidInputError
+from pipeyard.pod.depth import DEPTH_MAX, is_too_deep
 
-DEPTH_MAX = 200  # far below where Python gives up, so that what is taken can be given back
 LATEST_MS = 253_402_300_799_000  # the year 9999, the last that the standard library can hold
 
 
@@ -39,22 +38,9 @@ def parse_json(field: str, text: str | bytes) -> Any:
     except RecursionError:
         raise _too_deep(field) from None
     opened = text.count("[") + text.count("{") if isinstance(text, str) else text.count(b"[") + text.count(b"{")
-    if opened > DEPTH_MAX:
-        _check_depth(field, value)
+    if opened > DEPTH_MAX and is_too_deep(value):
+        raise _too_deep(field)
     return value
-
-
-def _check_depth(field: str, value: Any) -> None:
-    level = [value]
-    for _ in range(DEPTH_MAX):
-        level = [below for above in level for below in _parts(above) if isinstance(below, dict | list)]
-        if not level:
-            return
-    raise _too_deep(field)
-
-
-def _parts(value: Any) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _too_deep(field: str) -> InvalidInputError:

@@ -16,8 +16,8 @@ from pipeyard.settings import Settings
 def run_server(settings: Settings) -> None:
     """Serve until a signal."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("alembic", "uvicorn"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for noisy in ("alembic", "uvicorn", "python_multipart"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
     uvloop.run(serve(settings, _announce))
 
 

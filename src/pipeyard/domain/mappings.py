@@ -202,7 +202,7 @@ def _map_endpoint_input(mapping: InputMapping, place: str, item: dict[str, Any],
         mapping,
         source=Source.ENDPOINT,
         is_required=mapping.is_required if required is None else required,
-        # The deployment's default wins over the pipeline's (platform.md 8).
+        # The deployment's default wins over the pipeline's.
         default_value=mapping.default_value if default is None else default,
     )
 

@@ -12,6 +12,7 @@ from pipeyard.domain.mappings import Source
 from pipeyard.domain.records import mappings_from_json
 from pipeyard.domain.values import DataType, fits
 from pipeyard.errors import InvalidInputError
+from pipeyard.pod.depth import is_too_deep
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,10 @@ def _convert(name: str, data_type: DataType, text: str) -> Any:
         return text
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         if data_type is DataType.JSON:
             return text
         value = None
-    if value is None or not fits(data_type, value):
+    if value is None or is_too_deep(value) or not fits(data_type, value):
         raise InvalidInputError(name, f"the variable's text is not of type {data_type.value}")
     return value

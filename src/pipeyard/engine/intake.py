@@ -15,6 +15,7 @@ from pipeyard.domain.executions import ExecutionStatus, Failure, Outcome
 from pipeyard.domain.log_lines import LogBatch, LogLine, Subject
 from pipeyard.engine.output_files import OutputFiles
 from pipeyard.pod import protocol
+from pipeyard.pod.depth import is_too_deep
 from pipeyard.pod.protocol import FailureKind, Frame
 from pipeyard.ports import LogStore, Store
 
@@ -199,8 +200,8 @@ def read_values(body: bytes, most_bytes: int) -> tuple[str | None, Failure | Non
         values = json.loads(text)
     except (ValueError, RecursionError):
         values = None
-    if not isinstance(values, dict):
-        return None, Failure(FailureKind.INVALID_OUTPUT, "the outputs that the pod sent are not a JSON object")
+    if not isinstance(values, dict) or is_too_deep(values):
+        return None, Failure(FailureKind.INVALID_OUTPUT, "the outputs that the pod sent are no usable JSON object")
     return text, None
 
 

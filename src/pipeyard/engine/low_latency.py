@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 # memory stays bounded. The rest waits in the store.
 SENT_AHEAD = 32
 KEPT_VALUES_MAX_BYTES = 64 * 1024  # larger values are read back from the store when their turn comes
-FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 60.0
 STEADY_S = 60.0  # a pod that was up this long starts the delays anew
 
@@ -108,7 +107,7 @@ class LowLatencyLane:
 
     async def _keep_up(self, ref: PodRef | None) -> None:
         try:
-            delay_s = FIRST_RETRY_S
+            early_ends = 0
             while not self._is_finished():
                 was_up_s = await self._one_pod(ref)
                 ref = None
@@ -118,8 +117,9 @@ class LowLatencyLane:
                     await self._give_up()
                     return
                 await self._set_status(DeploymentStatus.DOWN_RETRYING)
-                delay_s = FIRST_RETRY_S if was_up_s >= STEADY_S else min(delay_s * 2, LONGEST_RETRY_S)
-                await self._note(f"the pod is started again in {delay_s:g} s")
+                early_ends = 0 if was_up_s >= STEADY_S else early_ends + 1
+                delay_s = _retry_delay_s(early_ends)
+                await self._note(f"the pod is started again {f'in {delay_s:g} s' if delay_s else 'now'}")
                 await first_of(self._stopping, timeout_s=delay_s)
         finally:
             self._ended.set()
@@ -229,3 +229,8 @@ class LowLatencyLane:
         """A line of the platform in the deployment's log."""
         line = LogLine(clock.now(), f"[pipeyard] {message}", "stderr")
         await self._workshop.records.logs.append(LogBatch(Subject.DEPLOYMENT, self._deployment.id, (line,)))
+
+
+def _retry_delay_s(early_ends: int) -> float:
+    """At once, then 1, 2, 4... s: one bad input costs little, a pod that cannot live costs little processor time."""
+    return 0.0 if early_ends <= 1 else float(min(2 ** min(early_ends - 2, 6), LONGEST_RETRY_S))

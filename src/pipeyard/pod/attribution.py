@@ -81,6 +81,7 @@ class Attribution:
             start(thread)
 
         threading.Thread.start = start_in_context  # type: ignore[method-assign, assignment]
+        threading.excepthook = _without_our_frames(threading.excepthook)
 
     def carry_into_executors(self) -> None:
         """What is submitted to a thread pool belongs to the execution that submits it. Idempotent.
@@ -102,6 +103,20 @@ class Attribution:
             return submit(pool, _in_context(current, execution_id, function), *args, **kwargs)
 
         executor.submit = submit_in_context
+
+
+def _without_our_frames(report: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """What a thread raises is shown from the user's first frame on."""
+
+    def report_user_part(raised: Any) -> None:
+        trace = raised.exc_traceback
+        while trace is not None and trace.tb_frame.f_code.co_filename in (threading.__file__, __file__):
+            trace = trace.tb_next
+        if trace is not None and raised.exc_value is not None:
+            raised.exc_value.__traceback__ = trace  # what is printed is the exception's own
+        report(raised)
+
+    return report_user_part
 
 
 def _in_context(current: ContextVar[str], execution_id: str, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -101,7 +101,7 @@ def _remedy(error: BaseException) -> str | None:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f'Add the package that provides "{error.name}" to requirements_path, or its file to included_folders.'
     if isinstance(error, MemoryError):
-        return "Process less at once, or give the deployment more memory with ram_request."
+        return "Process less at once, or use a machine with more memory."
     if isinstance(error, (SystemExit, KeyboardInterrupt)):
         return "Return from the function instead of ending the process."
     return None

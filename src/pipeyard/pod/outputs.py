@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 
+from .depth import DEPTH_MAX, is_too_deep
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -59,6 +61,7 @@ def check(declared: list[tuple[str, str]], returned: Any, outbox: str) -> Output
         else:
             _check_type(name, data_type, value)
             encoded[name] = _encode(name, value, remarks)
+            _check_depth(name, value, encoded[name])
     body = b"{" + b",".join(json.dumps(name).encode() + b":" + text for name, text in encoded.items()) + b"}"
     if len(body) > VALUES_MAX_BYTES:
         raise InvalidOutput(f"the outputs are {len(body)} bytes of JSON; return what is large as a file output")
@@ -78,6 +81,13 @@ def _check_type(name: str, data_type: str, value: Any) -> None:
     if wanted is None or (isinstance(value, wanted) and not (data_type == "number" and isinstance(value, bool))):
         return
     raise InvalidOutput(f'the output "{name}" must be {_article(data_type)}, not {_kind(value)}{_hint(value)}')
+
+
+def _check_depth(name: str, value: Any, text: bytes) -> None:
+    """After the encoding, which refuses what holds itself."""
+    if text.count(b"[") + text.count(b"{") > DEPTH_MAX and is_too_deep(value):
+        problem = f"is nested more than {DEPTH_MAX} levels deep"
+        raise InvalidOutput(f'the output "{name}" {problem}; return it flatter, or as a file output')
 
 
 def _encode(name: str, value: Any, remarks: list[str]) -> bytes:

@@ -213,7 +213,7 @@ class ExecutionService:
 
 
 def raise_unless_succeeded(execution: Execution) -> None:
-    """Raises ExecutionEndedError with the reason and the remedy (house decision: 500 with a name)."""
+    """Raises ExecutionEndedError with the reason and the remedy."""
     if execution.status is ExecutionStatus.SUCCEEDED:
         return
     failure = execution.failure
