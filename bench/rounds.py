@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 from bench.figures import Samples
-from bench.load import ANSWER_TIMEOUT_S, Plan, Round
+from bench.load import ANSWER_TIMEOUT_S, Plan
 from bench.servers import ROOT
+from bench.tally import Round
 
 Found = TypeVar("Found")
 

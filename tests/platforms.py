@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 from craft_ai_sdk import CraftAiSdk, Input, Output
+from craft_ai_sdk.exceptions import SdkException
 
 PIPEYARD = Path(sys.executable).with_name("pipeyard")
 START_TIMEOUT_S = 30.0
@@ -148,9 +149,14 @@ class Platform:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(textwrap.dedent(text))
         container_config = {"local_folder": str(folder), **config}
-        self.sdk.create_pipeline(
-            name, "main.py", "main", container_config=container_config, inputs=list(inputs), outputs=list(outputs)
-        )
+        try:
+            self.sdk.create_pipeline(
+                name, "main.py", "main", container_config=container_config, inputs=list(inputs), outputs=list(outputs)
+            )
+        except SdkException as error:
+            if error.name == "CreationFailed":
+                error.add_note("\n".join(line["message"] for line in self.sdk.get_pipeline_logs(name)))
+            raise
         return name
 
     def deploy(self, pipeline_name: str, mode: str = "elastic", **options: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.figures import Samples
-from bench.load import Plan, Round
+from bench.load import Plan
 from bench.pipelines import (
     IMPORTS,
     OWN_TIME,
@@ -24,6 +24,7 @@ from bench.pipelines import (
 from bench.rounds import Length, figure, send_load, take_turns
 from bench.rows import Budget, Row
 from bench.servers import Platform
+from bench.tally import Round
 
 FIRST_S = 0.01  # one call
 MANY = 4  # the pods at once on a machine of up to four cores

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from bench.figures import Samples, ratio
-from bench.load import Plan, Round
+from bench.load import Plan
 from bench.pipelines import TRIVIAL, Endpoint, create_pipeline, deploy
 from bench.rounds import Length, figure, send_load, take_turns
 from bench.rows import Budget, Row
 from bench.servers import Platform, litserve
+from bench.tally import Round
 
 MANY = 32
 

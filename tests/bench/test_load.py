@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from bench.figures import Samples, percentile, ratio
-from bench.load import Plan, Tally, check_answer, split_answer
+from bench.load import Plan, check_answer, split_answer
 from bench.rows import Budget, Row
+from bench.tally import Tally
 
 PLAN = Plan("http://localhost:1/endpoints/e", 1, 0.0, 1.0)
 

@@ -154,7 +154,7 @@ class VenvImageBuilder:
             raise BuildError(f"no virtual environment can be made with Python {interpreter.version_text}: {text}")
 
     async def _install(self, folder: Path, code: Path, requirements: Requirements, say: Log) -> None:
-        mask = masking(requirements.secrets, {str(folder): "the image", str(code): "."})
+        mask = masking(requirements.secrets, {str(folder): "the image", str(code): ".", str(_copy_of(folder)): "."})
         lines: list[str] = []
 
         def on_line(line: str) -> None:
@@ -178,13 +178,18 @@ class VenvImageBuilder:
 
     async def _enclose(self, enclosure: Enclosure, install: Command, folder: Path) -> Command:
         """On a copy of the code: what builds a package of its own there may write beside it."""
-        copy = folder.parent / "code"
+        copy = _copy_of(folder)
         await asyncio.to_thread(shutil.copytree, install.folder, copy, symlinks=True)
         writable = [folder.parent, await self._uv.cache_folder()]
         # No hard links: they do not cross mounts, and whoever writes to the cache must not reach an image.
         environment = {**install.environment, "UV_LINK_MODE": "copy"}
         command = replace(install, folder=copy, environment=environment)
         return await asyncio.to_thread(enclosure.wrap, command, folder, writable)
+
+
+def _copy_of(folder: Path) -> Path:
+    """Where an enclosed build sees the pipeline's code."""
+    return folder.parent / "code"
 
 
 def _publish(folder: Path, destination: Path) -> None:

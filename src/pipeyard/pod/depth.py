@@ -10,7 +10,7 @@ DEPTH_MAX = 200
 
 
 def is_too_deep(value: Any) -> bool:
-    """Whether it has more than DEPTH_MAX levels of dicts and lists. Never recurses. Not for values that hold themselves."""
+    """Whether it has more than DEPTH_MAX levels of dicts and lists. Not for values that hold themselves."""
     level = [value]
     for _ in range(DEPTH_MAX):
         level = [below for above in level for below in _parts(above) if isinstance(below, (dict, list, tuple))]
