@@ -17,6 +17,7 @@ from pipeyard.api.app import create_app
 from pipeyard.api.context import Services
 from pipeyard.data_folder import Credentials, DataFolder
 from pipeyard.data_store.local import LocalDataStore
+from pipeyard.domain.executions import Outcome
 from pipeyard.domain.pipelines import PipelineDeclaration
 from pipeyard.domain.pods import IsolationLevel
 from pipeyard.engine.engine import RunningEngine
@@ -102,9 +103,10 @@ async def build_platform(settings: Settings, folder: DataFolder, url: str) -> Pl
     await store.add_server(server_id, clock.now())
     notices, places = Notices(), Places(settings.queue_max_executions)
 
-    def ended(execution_id: str, won: bool) -> None:
+    def ended(execution_id: str, outcome: Outcome | None) -> None:
         places.leave(execution_id)
-        notices.notify(execution_id)
+        if outcome is not None:
+            notices.tell(execution_id, outcome)
 
     output_files = OutputFiles(folder / "incoming", files)
     records = Records(store, logs, output_files, server_id, settings.values_max_bytes, ended)

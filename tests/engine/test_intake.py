@@ -74,7 +74,7 @@ class Scene:
             OutputFiles(folder, None),  # type: ignore[arg-type]
             "server",
             LIMIT,
-            lambda execution_id, won: self.ended.append((execution_id, won)),
+            lambda execution_id, outcome: self.ended.append((execution_id, outcome is not None)),
         )
         self.intake = Intake(self.source, records, acknowledged)
 

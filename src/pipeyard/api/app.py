@@ -29,7 +29,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     for module in (control, environment, pipelines, executions, deployments):
         app.include_router(module.router, prefix=API_PREFIX)
-    app.router.routes.extend(ROUTES)
+    app.router.routes[:0] = ROUTES  # first: the hot path is matched without a look at the others
     describe(app)
     add_error_handlers(app)
     # Added last is outermost: RequestIds, then the prefix, then the limit.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncIterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from pipeyard.api.context import Services, bearer_token, environment_of, environment_url, services_of
 from pipeyard.api.json_answers import json_answer
-from pipeyard.api.preferences import Preference, read_preference
+from pipeyard.api.preferences import read_preference
 from pipeyard.api.triggers import read_trigger
 from pipeyard.api.value_answers import value_answer
 from pipeyard.domain.deployments import Deployment
@@ -22,7 +22,7 @@ from pipeyard.domain.executions import Execution
 from pipeyard.domain.mappings import Destination, OutputMapping
 from pipeyard.domain.values import DataType
 from pipeyard.errors import AuthenticationError, NotFoundError
-from pipeyard.services.executions import raise_unless_succeeded
+from pipeyard.services.executions import EndedExecution, raise_unless_succeeded
 from pipeyard.wire import EXECUTION_ID_HEADER
 
 ENDPOINT_SCHEME = "EndpointToken"
@@ -43,11 +43,10 @@ async def trigger(request: Request) -> Response:
     call = await _let_in(request)
     preference = read_preference(request, call.hub.settings.wait_hold_s)
     async with read_trigger(request, call.deployment) as sent:
-        execution_id = await call.hub.executions.trigger(call.deployment, sent)
-    execution = await _wait(call, execution_id, preference)
-    if execution is None:
+        execution_id, ended = await call.hub.executions.call(call.deployment, sent, preference.hold_s)
+    if ended is None:
         return _see_other(call, execution_id)
-    answer = await _plain_result(call, execution)
+    answer = await _plain_result(call, ended)
     answer.headers[EXECUTION_ID_HEADER] = execution_id
     return answer
 
@@ -55,38 +54,35 @@ async def trigger(request: Request) -> Response:
 async def get_result(request: Request) -> Response:
     """`GET /endpoints/{path}/executions/{id}`: held, then the plain result, or 303 to itself."""
     call = await _let_in(request)
-    execution = await _wait_for_result(request, call)
-    if execution is None:
+    ended = await _wait(request, call)
+    if ended is None:
         return _see_other(call, request.path_params["execution_id"])
-    return await _plain_result(call, execution)
+    return await _plain_result(call, ended)
 
 
 async def get_versioned_result(request: Request) -> Response:
     """`GET /endpoints/v1/{path}/executions/{id}`: held, then the wrapped result (wire.md 3.9), or 307 to itself."""
     call = await _let_in(request)
-    execution = await _wait_for_result(request, call)
+    ended = await _wait(request, call)
     execution_id = request.path_params["execution_id"]
-    if execution is None:
-        location = f"{_versioned_url(request, call)}/executions/{execution_id}{_token_query(call)}"
-        return json_answer({"execution_id": execution_id}, 307, {"Location": location})
-    raise_unless_succeeded(execution)
-    values = await call.hub.executions.output_values(execution.id)
+    url = f"{environment_url(request)}/endpoints/v1/{call.deployment.endpoint_url_path}/executions/{execution_id}"
+    if ended is None:
+        return json_answer({"execution_id": execution_id}, 307, {"Location": f"{url}{_token_query(call)}"})
+    raise_unless_succeeded(ended)
     outputs: dict[str, Any] = {}
-    for mapping in _endpoint_outputs(execution):
+    for mapping in _endpoint_outputs(ended.outputs_mapping):
         if mapping.data_type is DataType.FILE:
-            exists = await call.hub.executions.read_output(execution, mapping.output_name) is not None
-            url = f"{_versioned_url(request, call)}/executions/{execution_id}/outputs/{mapping.at}"
-            outputs[mapping.at] = {"url": url if exists else None}
+            outputs[mapping.at] = {"url": await _file_url(call, ended.id, mapping, url)}
         else:
-            outputs[mapping.at] = {"value": values.get(mapping.output_name)}
-    return json_answer({"status": execution.status.value, "execution_id": execution.id, "outputs": outputs})
+            outputs[mapping.at] = {"value": ended.output_values.get(mapping.output_name)}
+    return json_answer({"status": ended.status.value, "execution_id": ended.id, "outputs": outputs})
 
 
 async def get_result_file(request: Request) -> Response:
     """`GET /endpoints/[v1/]{path}/executions/{id}/outputs/{name}`: the bytes of a file output, or a bare value."""
     call = await _let_in(request)
     execution = await _own_execution(call, request.path_params["execution_id"])
-    for mapping in _endpoint_outputs(execution):
+    for mapping in _endpoint_outputs(execution.outputs_mapping):
         if mapping.at == request.path_params["name"]:
             return value_answer(await call.hub.executions.read_output(execution, mapping.output_name))
     raise NotFoundError("output", request.path_params["name"])
@@ -119,19 +115,14 @@ def _sent_token(request: Request) -> str | None:
     return request.query_params.get("token")
 
 
-async def _wait(call: EndpointCall, execution_id: str, preference: Preference) -> Execution | None:
-    if preference.hold_s <= 0:
-        return None
-    return await call.hub.executions.wait_until_final(call.deployment.environment_id, execution_id, preference.hold_s)
-
-
-async def _wait_for_result(request: Request, call: EndpointCall) -> Execution | None:
-    execution = await _own_execution(call, request.path_params["execution_id"])
-    return (
-        execution
-        if execution.status.is_final
-        else await _wait(call, execution.id, Preference(call.hub.settings.wait_hold_s))
-    )
+async def _wait(request: Request, call: EndpointCall) -> EndedExecution | None:
+    """The end of the execution that the URL names; None when the hold has passed before."""
+    executions, hold_s = call.hub.executions, call.hub.settings.wait_hold_s
+    execution: Execution | None = await _own_execution(call, request.path_params["execution_id"])
+    assert execution is not None
+    if not execution.status.is_final:
+        execution = await executions.wait_until_final(call.deployment.environment_id, execution.id, hold_s)
+    return None if execution is None else await executions.read_end(execution)
 
 
 async def _own_execution(call: EndpointCall, execution_id: str) -> Execution:
@@ -154,34 +145,31 @@ def _token_query(call: EndpointCall) -> str:
     return "" if call.token is None else f"?token={quote(call.token, safe='')}"
 
 
-def _versioned_url(request: Request, call: EndpointCall) -> str:
-    return f"{environment_url(request)}/endpoints/v1/{call.deployment.endpoint_url_path}"
+def _endpoint_outputs(mappings: Iterable[OutputMapping]) -> list[OutputMapping]:
+    return [mapping for mapping in mappings if mapping.destination is Destination.ENDPOINT]
 
 
-def _endpoint_outputs(execution: Execution) -> list[OutputMapping]:
-    return [mapping for mapping in execution.outputs_mapping if mapping.destination is Destination.ENDPOINT]
+async def _file_url(call: EndpointCall, execution_id: str, mapping: OutputMapping, url: str) -> str | None:
+    content = await call.hub.executions.open_output(execution_id, mapping.output_name)
+    return None if content is None else f"{url}/outputs/{mapping.at}"
 
 
-async def _plain_result(call: EndpointCall, execution: Execution) -> Response:
+async def _plain_result(call: EndpointCall, ended: EndedExecution) -> Response:
     """Bare values by endpoint output name; a lone file output as its bytes, other files as URLs."""
-    raise_unless_succeeded(execution)
-    mappings = _endpoint_outputs(execution)
+    raise_unless_succeeded(ended)
+    mappings = _endpoint_outputs(ended.outputs_mapping)
     if len(mappings) == 1 and mappings[0].data_type is DataType.FILE:
-        content = await call.hub.executions.read_output(execution, mappings[0].output_name)
+        content = await call.hub.executions.open_output(ended.id, mappings[0].output_name)
         # The name comes last and unquoted: older clients cut it off the end (wire.md 6.4).
-        disposition = f"attachment; filename=output_{execution.id}_{mappings[0].at}"
-        return value_answer(content, disposition if isinstance(content, AsyncIterator) else None)
-    values = await call.hub.executions.output_values(execution.id)
+        disposition = f"attachment; filename=output_{ended.id}_{mappings[0].at}"
+        return value_answer(content, None if content is None else disposition)
     outputs: dict[str, Any] = {}
     for mapping in mappings:
         if mapping.data_type is DataType.FILE:
-            exists = await call.hub.executions.read_output(execution, mapping.output_name) is not None
-            outputs[mapping.at] = f"{call.url}/executions/{execution.id}/outputs/{mapping.at}" if exists else None
+            outputs[mapping.at] = await _file_url(call, ended.id, mapping, f"{call.url}/executions/{ended.id}")
         else:
-            outputs[mapping.at] = values.get(mapping.output_name)
-    return json_answer(
-        {"status": execution.status.value, "execution_id": execution.id, "outputs": outputs, "output": outputs}
-    )
+            outputs[mapping.at] = ended.output_values.get(mapping.output_name)
+    return json_answer({"status": ended.status.value, "execution_id": ended.id, "outputs": outputs, "output": outputs})
 
 
 ROUTES = [

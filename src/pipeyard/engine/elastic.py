@@ -82,7 +82,7 @@ class ElasticLane:
         for _ in range(STARTS_MAX):
             execution = await self._workshop.store.get_pending(execution_id)
             if execution is None or execution.status.is_final:
-                self._workshop.records.ended(execution_id, False)
+                self._workshop.records.ended(execution_id, None)
                 return
             carried.deployment_id, carried.pipeline_id = execution.deployment_id, execution.pipeline_id
             try:

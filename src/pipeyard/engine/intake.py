@@ -37,15 +37,15 @@ class Records:
     output_files: OutputFiles
     server_id: str
     values_max_bytes: int
-    # Called after the commit, with the execution's id and whether this was the write that ended it.
-    ended: Callable[[str, bool], None]
+    # Called after the commit, with the execution's id and its end; None: it had ended before, or is gone.
+    ended: Callable[[str, Outcome | None], None]
 
     async def finish(self, execution_id: str, outcome: Outcome) -> None:
         """End an execution; a second end changes nothing."""
         won = await self.store.finish_execution(execution_id, self.server_id, outcome)
         if not won:
-            logger.warning("dropped a late end of execution %s", execution_id)
-        self.ended(execution_id, won)
+            logger.info("execution %s had ended already, or is deleted: what came late is dropped", execution_id)
+        self.ended(execution_id, outcome if won else None)
 
     async def fail(self, execution_id: str, status: ExecutionStatus, failure: Failure) -> None:
         """End an execution that no pod can end any more."""

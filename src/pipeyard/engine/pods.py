@@ -45,6 +45,7 @@ class Pod:
         self._link: PodLink | None = None
         self._intake: Intake | None = None
         self._acknowledged = 0
+        self._ack_is_due = False
         self._variables: dict[str, str] | None = None
         self.welcomed = asyncio.Event()
         self.ready = asyncio.Event()
@@ -133,9 +134,16 @@ class Pod:
 
     def acknowledge(self, number: int) -> None:
         """See `EventSource`."""
+        if not self._ack_is_due:
+            # One frame for all that becomes durable in this turn of the loop.
+            self._ack_is_due = True
+            asyncio.get_running_loop().call_soon(self._send_ack)
         self._acknowledged = max(self._acknowledged, number)
+
+    def _send_ack(self) -> None:
+        self._ack_is_due = False
         if self._link is not None:
-            self._link.send({"type": "ack", "n": number})
+            self._link.send({"type": "ack", "n": self._acknowledged})
 
     def forget(self, execution_id: str) -> None:
         """See `EventSource`."""

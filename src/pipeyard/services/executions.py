@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -15,13 +16,14 @@ from pipeyard.domain.executions import (
     Execution,
     ExecutionStatus,
     ExecutionSummary,
+    Failure,
     NewExecution,
     PendingExecution,
     input_path,
     output_path,
 )
 from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
-from pipeyard.domain.mappings import ResolvedInputs, map_inputs, map_outputs, resolve_inputs
+from pipeyard.domain.mappings import OutputMapping, ResolvedInputs, map_inputs, map_outputs, resolve_inputs
 from pipeyard.domain.names import listed
 from pipeyard.domain.pipelines import Pipeline
 from pipeyard.domain.records import mappings_to_json
@@ -47,6 +49,17 @@ class SentInputs:
 
 
 @dataclass(frozen=True)
+class EndedExecution:
+    """The end of an execution: what a caller of an endpoint gets to see of it."""
+
+    id: str
+    status: ExecutionStatus
+    failure: Failure | None
+    outputs_mapping: tuple[OutputMapping, ...]
+    output_values: dict[str, Any]  # by pipeline output, without files
+
+
+@dataclass(frozen=True)
 class ExecutionService:
     """What a user can ask of executions."""
 
@@ -64,11 +77,27 @@ class ExecutionService:
 
         Raises InvalidInputError, ConflictError (disabled), TooLargeError, QueueFullError; nothing is queued then.
         """
+        execution_id = _new_execution_id(deployment.pipeline_name)
+        await self._trigger(execution_id, deployment, sent)
+        return execution_id
+
+    async def call(self, deployment: Deployment, sent: SentInputs, hold_s: float) -> tuple[str, EndedExecution | None]:
+        """As `trigger`, and its end if that comes within the hold: from memory, after its commit."""
+        execution_id = _new_execution_id(deployment.pipeline_name)
+        accept = self._trigger(execution_id, deployment, sent)
+        outcome = await self.notices.expect(execution_id, accept, hold_s)
+        if outcome is None:
+            return execution_id, None
+        values = json.loads(outcome.output_values_json or "{}")
+        ended = EndedExecution(execution_id, outcome.status, outcome.failure, deployment.outputs_mapping, values)
+        return execution_id, ended
+
+    async def _trigger(self, execution_id: str, deployment: Deployment, sent: SentInputs) -> None:
         if not deployment.is_enabled:
             raise ConflictError(f'deployment "{deployment.name}" is disabled; enable it to trigger executions')
         resolved = resolve_inputs(deployment.inputs_mapping, sent.values, sent.files)
         accepted = NewExecution(
-            id=_new_execution_id(deployment.pipeline_name),
+            id=execution_id,
             environment_id=deployment.environment_id,
             pipeline_id=deployment.pipeline_id,
             deployment_id=deployment.id,
@@ -78,7 +107,6 @@ class ExecutionService:
             created_by=deployment.created_by,
         )
         await self._accept(accepted, resolved, sent)
-        return accepted.id
 
     async def run(
         self, pipeline: Pipeline, user_id: str, sent: SentInputs, inputs_mapping: object, outputs_mapping: object
@@ -118,15 +146,18 @@ class ExecutionService:
         try:
             for name, part in resolved.files.items():
                 await self.files.take(input_path(accepted.id, name), sent.files[part])
+        except BaseException:
+            await self._withdraw(accepted)
+            raise
+        # From here on it is queued or it is not, even if the caller is gone meanwhile.
+        await asyncio.shield(asyncio.ensure_future(self._queue(accepted, resolved)))
+
+    async def _queue(self, accepted: NewExecution, resolved: ResolvedInputs) -> None:
+        try:
             await self.store.add_execution(accepted, self.server_id)
         except BaseException:
-            self.engine.withdraw(accepted.deployment_id)
-            if resolved.files:
-                await self.cleaning.forget_files([accepted.id])
+            await self._withdraw(accepted)
             raise
-        if resolved.ignored:
-            line = LogLine(accepted.created_at, f"ignored unknown inputs: {listed(resolved.ignored)}", "stderr")
-            await self.logs.append(LogBatch(Subject.EXECUTION, accepted.id, (line,)))
         self.engine.dispatch(
             PendingExecution(
                 accepted.id,
@@ -138,6 +169,13 @@ class ExecutionService:
                 ExecutionStatus.PENDING,
             )
         )
+        if resolved.ignored:
+            line = LogLine(accepted.created_at, f"ignored unknown inputs: {listed(resolved.ignored)}", "stderr")
+            await self.logs.append(LogBatch(Subject.EXECUTION, accepted.id, (line,)))
+
+    async def _withdraw(self, accepted: NewExecution) -> None:
+        self.engine.withdraw(accepted.deployment_id)
+        await self.cleaning.forget_files([accepted.id])
 
     async def get(self, environment_id: str, execution_id: str) -> Execution:
         """Raises NotFoundError."""
@@ -154,6 +192,11 @@ class ExecutionService:
             return execution if execution.status.is_final else None
 
         return await self.notices.wait_until(execution_id, final, hold_s)
+
+    async def read_end(self, execution: Execution) -> EndedExecution:
+        """The end of an execution that has ended, with its values."""
+        values = await self.output_values(execution.id)
+        return EndedExecution(execution.id, execution.status, execution.failure, execution.outputs_mapping, values)
 
     async def input_values(self, execution_id: str) -> dict[str, Any]:
         """By pipeline input, without files and variables."""
@@ -179,9 +222,13 @@ class ExecutionService:
         for mapping in execution.outputs_mapping:
             if mapping.output_name == name:
                 if mapping.data_type is DataType.FILE:
-                    return await self._open(output_path(execution.id, name))
+                    return await self.open_output(execution.id, name)
                 return (await self.output_values(execution.id)).get(name)
         raise NotFoundError("output", name)
+
+    async def open_output(self, execution_id: str, name: str) -> AsyncIterator[bytes] | None:
+        """The bytes of a file output, None when there are none."""
+        return await self._open(output_path(execution_id, name))
 
     async def _open(self, path: str) -> AsyncIterator[bytes] | None:
         return None if await self.files.size(path) is None else self.files.read(path)
@@ -212,7 +259,7 @@ class ExecutionService:
         self.notices.notify(execution_id)
 
 
-def raise_unless_succeeded(execution: Execution) -> None:
+def raise_unless_succeeded(execution: Execution | EndedExecution) -> None:
     """Raises ExecutionEndedError with the reason and the remedy."""
     if execution.status is ExecutionStatus.SUCCEEDED:
         return

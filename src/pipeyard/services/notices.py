@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from pipeyard.domain.executions import Outcome
+
 T = TypeVar("T")
 
 
@@ -15,6 +17,7 @@ class Notices:
 
     def __init__(self) -> None:
         self._watchers: dict[str, set[asyncio.Event]] = {}
+        self._expected: dict[str, asyncio.Future[Outcome | None]] = {}
         self._closed = False
 
     def notify(self, subject_id: str) -> None:
@@ -22,9 +25,31 @@ class Notices:
         for changed in self._watchers.get(subject_id, ()):
             changed.set()
 
+    def tell(self, execution_id: str, outcome: Outcome) -> None:
+        """Hand the end of an execution, once committed, to the caller that is held for it, and wake the others."""
+        expected = self._expected.get(execution_id)
+        if expected is not None and not expected.done():
+            expected.set_result(outcome)
+        self.notify(execution_id)
+
+    async def expect(self, execution_id: str, accept: Awaitable[None], hold_s: float) -> Outcome | None:
+        """The end of an execution that `accept` is about to queue; None when the hold has passed before."""
+        expected: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+        self._expected[execution_id] = expected
+        try:
+            await accept
+            if not self._closed:
+                await asyncio.wait((expected,), timeout=hold_s)
+            return expected.result() if expected.done() else None
+        finally:
+            del self._expected[execution_id]
+
     def close(self) -> None:
         """End every wait now: the server is going."""
         self._closed = True
+        for expected in self._expected.values():
+            if not expected.done():
+                expected.set_result(None)
         for watchers in self._watchers.values():
             for changed in watchers:
                 changed.set()
