@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -224,3 +225,38 @@ def test_a_pod_that_is_killed_ends_its_execution_and_comes_back(own_platform: Pl
     assert _result(platform, waiting) == {"number": 2}
     assert platform.sdk.get_pipeline_execution(running)["status"] == "Error"
     eventually(lambda: platform.sdk.get_deployment(deployment["name"])["status"] == "up")
+
+
+def _leave_a_launch_that_died(platform: Platform, **notes: str | None) -> None:
+    """What a server leaves that is killed between making a pod's folder and naming its process."""
+    folder = platform.data_dir / "pods" / f"dead-{len(notes['pod_id'] or '')}"
+    folder.mkdir(mode=0o700)
+    (folder / "spec.json").write_text(json.dumps({"environment_id": "", **notes, "pod_id": folder.name}))
+
+
+def test_an_execution_whose_pod_died_while_it_was_launched_runs_in_another(tmp_path: Path, gate: Gate) -> None:
+    platform = Platform(tmp_path, elastic_max_pods=1, stop_grace_s=0.5).start()
+    deployment = platform.deploy(_pipeline(platform))
+    running = _trigger(platform, deployment, {"gate": gate.url, "number": 1})
+    assert gate.arrived.acquire(timeout=30)
+    waiting = _trigger(platform, deployment, {"number": 2})
+    platform.kill()
+    _leave_a_launch_that_died(platform, pod_id="x", mode="elastic", deployment_id=None, execution_id=waiting)
+    gate.opened.set()
+    platform.start()
+    assert _result(platform, running) == {"number": 1}
+    assert _result(platform, waiting) == {"number": 2}
+    platform.stop()
+
+
+def test_a_deployment_whose_pod_died_while_it_was_launched_comes_up(own_platform: Platform) -> None:
+    platform = own_platform
+    deployment = platform.deploy(_pipeline(platform), "low_latency")
+    deployment_id = platform.sdk.get_deployment(deployment["name"])["pods"][0]["pod_id"].rpartition("-")[0]
+    server = platform.pid
+    platform.kill()
+    for pid in [pid for pid in platform.processes() if pid != server]:
+        os.kill(pid, signal.SIGKILL)
+    _leave_a_launch_that_died(platform, pod_id="xx", mode="low_latency", deployment_id=deployment_id, execution_id=None)
+    platform.start()
+    assert platform.call(deployment, {"number": 3}).json()["outputs"] == {"number": 3}

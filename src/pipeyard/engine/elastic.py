@@ -87,16 +87,16 @@ class ElasticLane:
             carried.deployment_id, carried.pipeline_id = execution.deployment_id, execution.pipeline_id
             try:
                 pod = carried.pod = await self._pod(execution, ref)
-                await self._hand_over(pod, execution)
+                is_given = await self._hand_over(pod, execution)
             except PodError as error:
                 failure = Failure(FailureKind.PLATFORM, error.message, "The server's log has the details.")
                 if carried.pod is not None:
                     await self._workshop.runtime.stop(carried.pod.ref, 0)
                 break
             await pod.gone.wait()
-            if execution_id not in pod.in_flight:
+            if is_given and execution_id not in pod.in_flight:
                 return
-            if execution_id in pod.started:
+            if execution_id in pod.started or execution.status is ExecutionStatus.RUNNING:
                 failure = pod.lost_failure()
                 break
             if self._pods_max == 0:
@@ -115,13 +115,21 @@ class ElasticLane:
             pod = await self._workshop.start_pod(await self._workshop.execution_pod(execution), give_again)
         return pod
 
-    async def _hand_over(self, pod: Pod, execution: PendingExecution) -> None:
+    async def _hand_over(self, pod: Pod, execution: PendingExecution) -> bool:
+        """Whether the pod has the execution now; False when it was gone before. Raises PodError."""
         await first_of(pod.welcomed, pod.gone)
-        if pod.gone.is_set() or execution.id in pod.in_flight:
-            return
+        if not pod.welcomed.is_set():
+            return False
+        if execution.id in pod.in_flight:
+            return True
         if execution.status is ExecutionStatus.RUNNING:
             raise PodError(f"pod {pod.pod_id} does not know the execution that it had begun")
-        await self._give(pod, execution)
+        try:
+            await self._give(pod, execution)
+        except PodError:  # the connection was lost just now: the execution has not begun, another pod takes it
+            await self._workshop.runtime.stop(pod.ref, 0)
+            return False
+        return True
 
     async def _give(self, pod: Pod, execution: PendingExecution) -> None:
         timeout_s = None

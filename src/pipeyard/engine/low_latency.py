@@ -109,8 +109,11 @@ class LowLatencyLane:
         try:
             early_ends = 0
             while not self._is_finished():
+                was_adopted = ref is not None
                 was_up_s = await self._one_pod(ref)
                 ref = None
+                if was_adopted and was_up_s == 0:
+                    continue  # what an earlier server left was dying: that says nothing about this deployment
                 if self._stopping.is_set() and not self._waiting:
                     return
                 if self.status is DeploymentStatus.CREATION_PENDING:

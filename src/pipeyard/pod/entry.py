@@ -11,7 +11,7 @@ def main() -> None:
     if verb == "launch":
         from .launch import launch  # noqa: PLC0415
 
-        launch(int(arguments[0]))
+        launch(int(arguments[0]), int(arguments[1]))
     elif verb == "worker":
         from .worker import work  # noqa: PLC0415
 

@@ -39,8 +39,12 @@ class PodFiles:
         self.journal = _create(folder.JOURNAL_FILE, os.O_APPEND)
 
 
-def launch(connection_fd: int) -> None:
-    """Receive what to launch on the inherited connection and become the pod's supervisor."""
+def launch(connection_fd: int, lock_fd: int) -> None:
+    """Receive what to launch on the inherited connection and become the pod's supervisor.
+
+    The lock tells a later server that this pod may still come up; it is let go with the process.
+    """
+    os.set_inheritable(lock_fd, False)
     connection = socket.socket(fileno=connection_fd)
     connection.set_inheritable(False)
     decoder = protocol.Decoder()

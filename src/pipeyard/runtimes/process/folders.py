@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeyard.domain.pods import PodRef, PodSpec
 from pipeyard.pod import folder as layout
-
-# A launcher that has not named its process after this long has died.
-LAUNCH_MAX_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -33,8 +30,11 @@ class PodFolder:
     def __init__(self, pods: Path, pod_id: str) -> None:
         self.path = pods / pod_id
 
-    def create(self, spec: PodSpec) -> None:
-        """Make the folder and note what the pod is for. The variables are secrets and are not written."""
+    def create(self, spec: PodSpec) -> int:
+        """Make the folder and note what the pod is for. The variables are secrets and are not written.
+
+        Returns a descriptor that holds a lock. As long as somebody has it open, server or pod, the pod may come up.
+        """
         self.path.mkdir(parents=True, mode=0o700)
         notes = {
             "pod_id": spec.pod_id,
@@ -44,8 +44,9 @@ class PodFolder:
             "execution_id": spec.execution_id,
         }
         descriptor = os.open(self.path / layout.SPEC_FILE, os.O_WRONLY | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(notes, file)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.write(descriptor, json.dumps(notes).encode())
+        return descriptor
 
     def read(self) -> Found | None:
         """What is known of the pod; None if the folder is not one of a pod."""
@@ -53,7 +54,9 @@ class PodFolder:
         if notes is None:
             return None
         ref = self._json(layout.REF_FILE)
-        launching = ref is None and time.time() - self._created_at_s() < LAUNCH_MAX_S
+        launching = ref is None and self._is_locked()
+        if ref is None and not launching:
+            ref = self._json(layout.REF_FILE)  # it may have been written, and the pod ended, between the two looks
         ref = ref or {"pid": 0, "start_time_ticks": 0, "boot_id": "", "level": "process"}
         return Found(
             PodRef(
@@ -96,8 +99,15 @@ class PodFolder:
             return None
         return content if isinstance(content, dict) else None
 
-    def _created_at_s(self) -> float:
+    def _is_locked(self) -> bool:
         try:
-            return (self.path / layout.SPEC_FILE).stat().st_mtime
+            descriptor = os.open(self.path / layout.SPEC_FILE, os.O_RDONLY)
         except OSError:
-            return 0.0
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False

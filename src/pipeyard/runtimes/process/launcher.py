@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 from dataclasses import dataclass
@@ -31,10 +32,10 @@ class Launcher:
     def launch(self, spec: PodSpec, folder: PodFolder) -> tuple[PodRef, socket.socket]:
         """Start the pod and return once it is isolated, with its first connection. Blocks. Raises PodError."""
         folder.remove()  # of a pod of this id that has died
-        folder.create(spec)
+        lock_fd = folder.create(spec)
         ours, theirs = socket.socketpair()
         try:
-            answer = self._run(spec, folder, ours, theirs)
+            answer = self._run(spec, folder, ours, theirs, lock_fd)
             found = folder.read()
             if answer != "ready" or found is None or found.ref.pid == 0:
                 raise PodError(f"the pod cannot start: {answer or folder.log() or 'its process has gone'}")
@@ -42,12 +43,15 @@ class Launcher:
             ours.close()
             folder.remove()
             raise
+        finally:
+            os.close(lock_fd)
         ours.setblocking(False)
         return found.ref, ours
 
-    def _run(self, spec: PodSpec, folder: PodFolder, ours: socket.socket, theirs: socket.socket) -> str:
+    def _run(self, spec: PodSpec, folder: PodFolder, ours: socket.socket, theirs: socket.socket, lock_fd: int) -> str:
         python = spec.image / "bin" / "python"
-        command = [str(python), "-I", "-S", str(self.program), "launch", str(theirs.fileno())]
+        inherited = (theirs.fileno(), lock_fd)
+        command = [str(python), "-I", "-S", str(self.program), "launch", *map(str, inherited)]
         with theirs, open(folder.path / layout.LOG_FILE, "wb") as log:
             try:
                 process = subprocess.Popen(
@@ -55,7 +59,7 @@ class Launcher:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    pass_fds=(theirs.fileno(),),
+                    pass_fds=inherited,
                     start_new_session=True,
                     cwd="/",
                 )
