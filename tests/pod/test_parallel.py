@@ -1,7 +1,5 @@
 """Parallel mode: `async def` awaited on one loop, `def` in a new thread each, never more than the deployment allows."""
 
-import time
-
 BARRIER = """
     import threading, time
     running, most, lock = 0, 0, threading.Lock()
@@ -79,10 +77,9 @@ def test_cancel_ends_a_coroutine(pods):
 
 
 def test_a_def_that_holds_the_interpreter_does_not_stop_the_supervisor(pods):
-    connection = pods.parallel("def f():\n    sum(range(30_000_000))")
+    connection = pods.parallel("def f():\n    sum(range(100_000_000))")
     connection.execute("a")
     connection.wait_for("started", "a")
-    begun_at_s = time.monotonic()
     connection.execute("b")
     connection.wait_for("started", "b")
-    assert time.monotonic() - begun_at_s < 0.2
+    assert connection.count("finished") == 0

@@ -1,15 +1,18 @@
 """The pod program runs on every interpreter that a pipeline may ask for."""
 
-import glob
+import asyncio
+import os
 import subprocess
 
 import pytest
+from uv import find_uv_bin
 
-PYTHONS = [
-    path
-    for version in ("3.9", "3.10", "3.12", "3.13")
-    for path in glob.glob(f"/root/.pyenv/versions/{version}.*/bin/python{version}")[:1]
-]
+from pipeyard.images.interpreters import Interpreters
+from pipeyard.images.uv import Uv
+
+UV = Uv(find_uv_bin(), os.environ)
+# Those that the platform itself would offer on this machine: at least the one that runs the tests.
+PYTHONS = [str(found.path) for found in asyncio.run(Interpreters(UV.program, UV.environment).by_language()).values()]
 CODE = """
     import asyncio, sys, threading
     print("imported")
@@ -28,7 +31,8 @@ CODE = """
 def test_each_mode_works(pods, tmp_path, python):
     image = tmp_path / "image"
     subprocess.run([python, "-m", "venv", "--without-pip", image], check=True)
-    version = [int(part) for part in python.rpartition("python")[2].split(".")]
+    said = subprocess.run([python, "-c", "import sys; print(*sys.version_info[:2])"], capture_output=True, check=True)
+    version = [int(part) for part in said.stdout.split()]
     for start in (pods.elastic, pods.open, pods.parallel):
         connection = start(CODE, image=image, outputs=(("version", "array"),))
         result = connection.run()

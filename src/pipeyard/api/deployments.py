@@ -14,6 +14,7 @@ from pipeyard.api.triggers import read_trigger
 from pipeyard.api.uploads import read_form
 from pipeyard.domain.deployments import Deployment, DeploymentStatus
 from pipeyard.errors import InvalidInputError
+from pipeyard.services.identities import Caller
 from pipeyard.wire import EXECUTION_ID_HEADER
 
 router = APIRouter(tags=["Deployments"])
@@ -56,14 +57,14 @@ async def get_deployment(name: str, request: Request, hub: Hub, environment: Pla
         deployment = await hub.deployments.wait_until_settled(environment.id, name, hub.settings.wait_hold_s)
     else:
         deployment = await hub.deployments.get(environment.id, name)
-    return _answer(hub, deployment)
+    return _answer(hub, deployment, caller)
 
 
 @router.patch("/deployments/{name}", summary="Enable or disable a deployment")
 async def update_deployment(name: str, request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
     """`{"is_enabled": bool}`. Disabling lets what was accepted end, then frees the pod."""
     fields = await read_object(request)
-    return _answer(hub, await hub.deployments.update(environment.id, caller.user_id, name, fields))
+    return _answer(hub, await hub.deployments.update(environment.id, caller.user_id, name, fields), caller)
 
 
 @router.delete("/deployments/{name}", summary="Delete a deployment")
@@ -98,5 +99,6 @@ async def trigger(name: str, request: Request, hub: Hub, environment: Place, cal
     return json_answer({"execution_id": execution_id}, 202, {EXECUTION_ID_HEADER: execution_id})
 
 
-def _answer(hub: Services, deployment: Deployment) -> Response:
-    return json_answer(deployment_shape(deployment, hub.pods_of(deployment.id)))
+def _answer(hub: Services, deployment: Deployment, caller: Caller) -> Response:
+    is_person = caller.pod_of is None
+    return json_answer(deployment_shape(deployment, hub.pods_of(deployment.id), with_token=is_person))

@@ -85,8 +85,8 @@ def pipeline_row(pipeline: Pipeline) -> Json:
     }
 
 
-def deployment_shape(deployment: Deployment, pods: Sequence[tuple[str, str]]) -> Json:
-    """`GET /deployments/{name}`."""
+def deployment_shape(deployment: Deployment, pods: Sequence[tuple[str, str]], *, with_token: bool) -> Json:
+    """`GET /deployments/{name}`; the code in a pod gets no endpoint token."""
     shape: Json = {
         "name": deployment.name,
         "mode": deployment.mode.value,
@@ -103,7 +103,8 @@ def deployment_shape(deployment: Deployment, pods: Sequence[tuple[str, str]]) ->
         "status": deployment.status.value,
     }
     if deployment.rule is Rule.ENDPOINT:
-        shape["endpoint_token"] = deployment.endpoint_token
+        if with_token:
+            shape["endpoint_token"] = deployment.endpoint_token
         shape["endpoint_url_path"] = deployment.endpoint_url_path
     if deployment.execution_timeout_s is not None:
         shape["execution_timeout_s"] = deployment.execution_timeout_s

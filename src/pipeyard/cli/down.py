@@ -28,7 +28,7 @@ def end_everything(settings: Settings) -> None:
         typer.echo(f"ended the server (process {pid}) and its pods")
     ended = asyncio.run(end_left_pods(settings, folder))
     if ended:
-        typer.echo(f"ended {ended} pods that an earlier server had left")
+        typer.echo(f"ended {ended} {'pod' if ended == 1 else 'pods'} that an earlier server had left")
     elif pid is None:
         typer.echo(f"nothing runs for {settings.data_dir}")
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
 
 from pipeyard import clock
 from pipeyard.domain.log_lines import LogBatch, LogLine, Subject
 from pipeyard.domain.pipelines import Pipeline, PipelineStatus
 from pipeyard.engine.workshop import Workshop
 from pipeyard.errors import BuildError
-from pipeyard.ports import BuildRequest
+from pipeyard.ports import BuildRequest, LogStore
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +22,6 @@ class Builder:
         self._workshop = workshop
         self._places = asyncio.Semaphore(builds_max)
         self._building: dict[str, asyncio.Task[None]] = {}
-        self._last_line: Awaitable[None] | None = None
 
     def build(self, pipeline: Pipeline) -> None:
         """Queue it."""
@@ -37,34 +35,49 @@ class Builder:
         if task is not None:
             task.cancel()
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether no build is queued or under way."""
-        return not self._building
-
     async def _build(self, pipeline: Pipeline) -> None:
+        log = BuildLog(self._workshop.records.logs, pipeline.id)
         async with self._places:
-            status, image = await self._try(pipeline)
-        if self._last_line is not None:
-            await self._last_line  # lines end in order: whoever sees the final status can read them all
+            status, image = await self._try(pipeline, log)
+        await log.written()
         await self._workshop.store.finish_build(pipeline.id, status, image)
         self._workshop.notify(pipeline.id)
 
-    async def _try(self, pipeline: Pipeline) -> tuple[PipelineStatus, str | None]:
+    async def _try(self, pipeline: Pipeline, log: BuildLog) -> tuple[PipelineStatus, str | None]:
         variables = await self._workshop.variables.get(pipeline.environment_id)
         request = BuildRequest(pipeline.declaration, self._workshop.folders.code(pipeline.id), variables)
         try:
-            image = await self._workshop.images.build(request, lambda line: self._log(pipeline, line))
+            image = await self._workshop.images.build(request, log.say)
         except BuildError as error:
-            self._log(pipeline, f"The pipeline could not be created: {error.message}")
+            log.say(f"The pipeline could not be created: {error.message}")
             return PipelineStatus.CREATION_FAILED, None
         except Exception:
             logger.exception("the build of pipeline %s broke", pipeline.name)
-            self._log(pipeline, "The pipeline could not be created: the platform failed; see the server's log.")
+            log.say("The pipeline could not be created: the platform failed; see the server's log.")
             return PipelineStatus.CREATION_FAILED, None
-        self._log(pipeline, "The pipeline is ready.")
+        log.say("The pipeline is ready.")
         return PipelineStatus.READY, image
 
-    def _log(self, pipeline: Pipeline, text: str) -> None:
+
+class BuildLog:
+    """The lines of one build, stored as they come."""
+
+    def __init__(self, logs: LogStore, pipeline_id: str) -> None:
+        self._logs = logs
+        self._pipeline_id = pipeline_id
+        self._last: asyncio.Future[None] | None = None
+
+    def say(self, text: str) -> None:
+        """Append it."""
         lines = tuple(LogLine(clock.now(), line) for line in text.splitlines() or [""])
-        self._last_line = self._workshop.records.logs.append(LogBatch(Subject.PIPELINE, pipeline.id, lines))
+        batch = LogBatch(Subject.PIPELINE, self._pipeline_id, lines)
+        self._last = asyncio.ensure_future(self._logs.append(batch))
+
+    async def written(self) -> None:
+        """Lines end in order: after the last, whoever sees the final status can read them all."""
+        if self._last is None:
+            return
+        try:
+            await self._last
+        except Exception:  # lines that are lost must not leave the pipeline without an end
+            logger.exception("the log of a build could not be stored")

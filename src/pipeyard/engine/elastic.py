@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from pipeyard.engine.workshop import Workshop
 from pipeyard.errors import PodError
 from pipeyard.pod.protocol import FailureKind
 
+logger = logging.getLogger(__name__)
+
 STARTS_MAX = 3  # pods tried for one execution, as long as none has begun to run it
 
 
@@ -24,6 +27,7 @@ class Carried:
     deployment_id: str | None = None
     pipeline_id: str | None = None
     pod: Pod | None = None
+    is_unwanted: bool = False  # its row is gone
 
 
 class ElasticLane:
@@ -47,8 +51,10 @@ class ElasticLane:
     async def stop(self, concerns: Callable[[Carried], bool]) -> None:
         """End the pods of executions whose rows are gone."""
         for carried in list(self._carried.values()):
-            if concerns(carried) and carried.pod is not None:
-                await self._workshop.runtime.stop(carried.pod.ref, 0)
+            if concerns(carried):
+                carried.is_unwanted = True
+                if carried.pod is not None:
+                    await self._workshop.runtime.stop(carried.pod.ref, 0)
 
     def close(self) -> list[Pod]:
         """Start no more; the pods there are. What has not begun stays Pending, for the next server."""
@@ -72,6 +78,12 @@ class ElasticLane:
     async def _carry(self, execution_id: str, ref: PodRef | None) -> None:
         try:
             await self._run(execution_id, ref)
+        except Exception:
+            logger.exception("execution %s cannot be carried on", execution_id)
+            failure = Failure(
+                FailureKind.PLATFORM, "the platform failed to run it", "The server's log has the details."
+            )
+            await self._workshop.records.fail(execution_id, ExecutionStatus.ERROR, failure)
         finally:
             del self._carried[execution_id]
             self._fill()
@@ -87,12 +99,10 @@ class ElasticLane:
             carried.deployment_id, carried.pipeline_id = execution.deployment_id, execution.pipeline_id
             try:
                 pod = carried.pod = await self._pod(execution, ref)
-                is_given = await self._hand_over(pod, execution)
             except PodError as error:
                 failure = Failure(FailureKind.PLATFORM, error.message, "The server's log has the details.")
-                if carried.pod is not None:
-                    await self._workshop.runtime.stop(carried.pod.ref, 0)
-                break
+                continue
+            is_given = await self._hand_over(pod, execution, carried)
             await pod.gone.wait()
             if is_given and execution_id not in pod.in_flight:
                 return
@@ -115,21 +125,24 @@ class ElasticLane:
             pod = await self._workshop.start_pod(await self._workshop.execution_pod(execution), give_again)
         return pod
 
-    async def _hand_over(self, pod: Pod, execution: PendingExecution) -> bool:
-        """Whether the pod has the execution now; False when it was gone before. Raises PodError."""
-        await first_of(pod.welcomed, pod.gone)
-        if not pod.welcomed.is_set():
-            return False
-        if execution.id in pod.in_flight:
+    async def _hand_over(self, pod: Pod, execution: PendingExecution, carried: Carried) -> bool:
+        """Whether the pod has the execution now. If not, it is gone or is being ended."""
+        while True:
+            await first_of(pod.welcomed, pod.gone)
+            if pod.gone.is_set():
+                return False
+            if execution.id in pod.in_flight:
+                return True
+            # Deleted while the pod was started, or begun by the pod and forgotten: neither may run now.
+            row = await self._workshop.store.get_status(execution.id)
+            if carried.is_unwanted or row is None or execution.status is ExecutionStatus.RUNNING:
+                await self._workshop.runtime.stop(pod.ref, 0)
+                return False
+            try:
+                await self._give(pod, execution)
+            except PodError:
+                continue  # the connection was lost just now
             return True
-        if execution.status is ExecutionStatus.RUNNING:
-            raise PodError(f"pod {pod.pod_id} does not know the execution that it had begun")
-        try:
-            await self._give(pod, execution)
-        except PodError:  # the connection was lost just now: the execution has not begun, another pod takes it
-            await self._workshop.runtime.stop(pod.ref, 0)
-            return False
-        return True
 
     async def _give(self, pod: Pod, execution: PendingExecution) -> None:
         timeout_s = None

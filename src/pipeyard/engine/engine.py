@@ -61,8 +61,13 @@ class RunningEngine:
 
     def start_deployment(self, deployment: Deployment) -> None:
         """See `ports.Engine`."""
-        if deployment.mode is Mode.LOW_LATENCY:
+        if deployment.mode is not Mode.LOW_LATENCY:
+            return
+        lane = self._lanes.get(deployment.id)
+        if lane is None:
             self._add_lane(deployment).start()
+        else:
+            lane.reopen(deployment)
 
     def list_pods(self, deployment_id: str) -> Sequence[tuple[str, str]]:
         """See `ports.Engine`."""
@@ -108,14 +113,15 @@ class RunningEngine:
             self._builder.build(pipeline)
 
     async def _adopt_lane(self, deployment: Deployment, open_ones: list[PendingExecution], left: LeftPods) -> None:
+        # Each has its lane, one that does not run too: it says why nothing can be triggered, and may be enabled.
+        lane = self._add_lane(deployment)
         is_wanted = deployment.is_enabled and deployment.status is not DeploymentStatus.CREATION_FAILED
         if not (is_wanted or open_ones):
             return
-        lane = self._add_lane(deployment)
         ref = await left.take_living(deployment.id)
         begun = await left.begun(deployment.id)
         for execution in open_ones:
-            if ref is None and (execution.status is ExecutionStatus.RUNNING or execution.id in begun):
+            if execution.id in begun or (ref is None and execution.status is ExecutionStatus.RUNNING):
                 await self._lose(execution.id)
             else:
                 lane.adopt(execution)

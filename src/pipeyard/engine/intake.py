@@ -13,7 +13,9 @@ from typing import Any, Protocol
 from pipeyard import clock
 from pipeyard.domain.executions import ExecutionStatus, Failure, Outcome
 from pipeyard.domain.log_lines import LogBatch, LogLine, Subject
+from pipeyard.domain.names import check_name
 from pipeyard.engine.output_files import OutputFiles
+from pipeyard.errors import InvalidInputError
 from pipeyard.pod import protocol
 from pipeyard.pod.depth import is_too_deep
 from pipeyard.pod.protocol import FailureKind, Frame
@@ -66,6 +68,10 @@ class EventSource(Protocol):
         """All events up to this one are durable."""
         ...
 
+    def has(self, execution_id: str) -> bool:
+        """Whether this pod was given the execution, and its end is not durable yet."""
+        ...
+
     def forget(self, execution_id: str) -> None:
         """The end of this execution is durable."""
         ...
@@ -93,7 +99,11 @@ class Intake:
         if not isinstance(number, int) or number <= self._last_seen:
             return
         self._last_seen = number
-        write = self._apply(frame, number)
+        try:
+            write = self._apply(frame, number)
+        except (AttributeError, KeyError, TypeError, ValueError, InvalidInputError):
+            logger.warning("pod %s sent a %s that cannot be read", self._source.pod_id, frame.type, exc_info=True)
+            write = self._reject(frame)
         if write is None:
             self._unfinished.append((number, None))
             self._acknowledge_done()
@@ -111,7 +121,7 @@ class Intake:
         execution_id = frame.header.get("execution_id")
         if frame.type == "log":
             return self._log(frame, number, execution_id)
-        if not isinstance(execution_id, str):
+        if not isinstance(execution_id, str) or not self._source.has(execution_id):
             return None
         if frame.type == "started":
             started_at = clock.from_epoch_ms(frame.header["at"])
@@ -121,6 +131,15 @@ class Intake:
         if frame.type == "finished":
             return self._finished(frame, execution_id)
         return None
+
+    def _reject(self, frame: Frame) -> Awaitable[None] | None:
+        """An end that cannot be read is an end all the same; anything else is dropped."""
+        execution_id = frame.header.get("execution_id")
+        if frame.type != "finished" or not isinstance(execution_id, str) or not self._source.has(execution_id):
+            return None
+        failure = Failure(FailureKind.PLATFORM, "the pod reported an end that cannot be read", "Trigger it again.")
+        outcome = Outcome(ExecutionStatus.ERROR, clock.now(), failure=failure)
+        return self._end(execution_id, outcome, self._before_end.pop(execution_id, {}))
 
     def _log(self, frame: Frame, number: int, execution_id: str | None) -> Awaitable[None]:
         subject, subject_id = self._source.log_subject if execution_id is None else (Subject.EXECUTION, execution_id)
@@ -136,6 +155,7 @@ class Intake:
         return write
 
     def _file(self, frame: Frame, execution_id: str) -> Awaitable[None]:
+        check_name("files", frame.header["name"])  # it becomes part of a path
         earlier = self._before_end.setdefault(execution_id, {})
         write = asyncio.ensure_future(self._write_file(frame, execution_id, earlier.get("file")))
         earlier["file"] = write

@@ -41,12 +41,25 @@ class LowLatencyLane:
         self._work = asyncio.Event()
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
+        self._ended.set()  # not started yet
         self._pod: Pod | None = None
         self.status = deployment.status
 
     def start(self, ref: PodRef | None = None) -> None:
         """Keep the pod up from now on, beginning with one of an earlier server if it still runs."""
+        self._ended.clear()
         self._workshop.tasks.start(self._keep_up(ref), f"deployment {self._deployment.name}")
+
+    def reopen(self, deployment: Deployment) -> None:
+        """It is enabled again, maybe while its pod still ends what was accepted before."""
+        self._deployment = deployment
+        self._stopping.clear()
+        self._work.set()
+        self.status = deployment.status
+        if self._ended.is_set():
+            self.start()
+        elif self._pod is not None and self._pod.ready.is_set() and not self._pod.told_to_stop:
+            self._workshop.tasks.start(self._set_status(DeploymentStatus.UP), f"reopen {deployment.name}")
 
     def check_up(self) -> None:
         """Raises ConflictError when an execution would wait for ever."""
@@ -62,8 +75,9 @@ class LowLatencyLane:
             self._kept[execution.id] = execution
         self._waiting.append(execution.id)
         self._work.set()
-        if self._ended.is_set():  # accepted while the deployment was being disabled: it still runs
-            self._ended.clear()
+        if self.status is DeploymentStatus.CREATION_FAILED:
+            self._workshop.tasks.start(self._fail_waiting(), f"fail {execution.id}")
+        elif self._ended.is_set():  # accepted while the deployment was being disabled: it still runs
             self.start()
 
     def adopt(self, execution: PendingExecution) -> None:
@@ -108,7 +122,7 @@ class LowLatencyLane:
     async def _keep_up(self, ref: PodRef | None) -> None:
         try:
             early_ends = 0
-            while not self._is_finished():
+            while not (self._stopping.is_set() and not self._waiting):
                 was_adopted = ref is not None
                 was_up_s = await self._one_pod(ref)
                 ref = None
@@ -119,35 +133,48 @@ class LowLatencyLane:
                 if self.status is DeploymentStatus.CREATION_PENDING:
                     await self._give_up()
                     return
-                await self._set_status(DeploymentStatus.DOWN_RETRYING)
                 early_ends = 0 if was_up_s >= STEADY_S else early_ends + 1
-                delay_s = _retry_delay_s(early_ends)
-                await self._note(f"the pod is started again {f'in {delay_s:g} s' if delay_s else 'now'}")
-                await first_of(self._stopping, timeout_s=delay_s)
+                await self._wait_to_retry(_retry_delay_s(early_ends))
         finally:
             self._ended.set()
 
-    def _is_finished(self) -> bool:
-        return self._stopping.is_set() and not self._waiting
+    async def _wait_to_retry(self, delay_s: float) -> None:
+        await self._set_status(DeploymentStatus.DOWN_RETRYING)
+        await self._note(f"the pod is started again {f'in {delay_s:g} s' if delay_s else 'now'}")
+        await first_of(self._stopping, timeout_s=delay_s)
 
     async def _one_pod(self, ref: PodRef | None) -> float:
         """The life of one pod, from its start to its end. For how many seconds it was up."""
-        if ref is None and self.status is DeploymentStatus.UP:
-            await self._set_status(DeploymentStatus.DOWN_RETRYING)
+        up_since = clock.monotonic_s()
+        pod = None
         try:
+            if ref is None and self.status is DeploymentStatus.UP:
+                await self._set_status(DeploymentStatus.DOWN_RETRYING)
             pod = self._pod = await self._get_pod(ref)
+            await self._wait_until_ready(pod)
+            up_since = clock.monotonic_s()
+            if pod.ready.is_set():
+                await self._set_status(DeploymentStatus.UP)
+                await self._note(f"pod {pod.pod_id} is up")
+                await self._feed(pod)
         except PodError as error:
             await self._note(f"the pod could not be started: {error.message}")
+        except Exception:
+            logger.exception("the pod of deployment %s cannot be attended to", self._deployment.name)
+        if pod is None:
             return 0.0
-        await first_of(pod.ready, pod.gone)
-        up_since = clock.monotonic_s()
-        if pod.ready.is_set():
-            await self._set_status(DeploymentStatus.UP)
-            await self._note(f"pod {pod.pod_id} is up")
-            await self._feed(pod)
+        if not pod.gone.is_set():
+            await self._workshop.runtime.stop(pod.ref, 0)
         await pod.gone.wait()
         await self._settle(pod)
         return clock.monotonic_s() - up_since if pod.ready.is_set() else 0.0
+
+    async def _wait_until_ready(self, pod: Pod) -> None:
+        """Or until it is gone. An import may take for ever: whoever stops the deployment does not wait for it."""
+        await first_of(pod.ready, pod.gone, self._stopping)
+        if self._stopping.is_set() and not self._waiting and not pod.ready.is_set():
+            await self._workshop.runtime.stop(pod.ref, 0)
+        await first_of(pod.ready, pod.gone)
 
     async def _get_pod(self, ref: PodRef | None) -> Pod:
         if ref is not None:
@@ -176,6 +203,7 @@ class LowLatencyLane:
         while not pod.gone.is_set():
             self._work.clear()
             while self._waiting and len(pod.in_flight) < at_once + SENT_AHEAD and not pod.gone.is_set():
+                await first_of(pod.welcomed, pod.gone)
                 await self._give_next(pod)
             if self._stopping.is_set() and not self._waiting and not pod.in_flight:
                 pod.stop(self._stop_grace_s)
@@ -184,16 +212,15 @@ class LowLatencyLane:
 
     async def _give_next(self, pod: Pod) -> None:
         execution_id = self._waiting.popleft()
-        execution = self._kept.pop(execution_id, None) or await self._workshop.store.get_pending(execution_id)
-        if execution is None or execution.status.is_final:
-            return
         try:
-            await self._workshop.give(pod, execution, self._deployment.execution_timeout_s)
-        except PodError:
-            # Between two connections: it is put back, and given when the pod is there again or replaced.
+            execution = self._kept.pop(execution_id, None) or await self._workshop.store.get_pending(execution_id)
+            if execution is not None and not execution.status.is_final:
+                await self._workshop.give(pod, execution, self._deployment.execution_timeout_s)
+        except BaseException:
+            # It is given when the pod is there again, or to the next one.
             pod.in_flight.pop(execution_id, None)
-            self._waiting.appendleft(execution_id)
-            await first_of(pod.welcomed, pod.gone)
+            self._put_back([execution_id])
+            raise
 
     def _put_back(self, execution_ids: list[str]) -> None:
         if self._dropped:
@@ -205,14 +232,17 @@ class LowLatencyLane:
         """End what the pod had begun, keep what it had not."""
         begun = [one for one in pod.in_flight if one in pod.started]
         self._put_back([one for one in pod.in_flight if one not in pod.started])
-        if pod.exit_failure is not None and not self._stopping.is_set():
-            await self._note(f"pod {pod.pod_id} ended: {pod.exit_failure.message}")
+        if not self._stopping.is_set():
+            await self._note(f"pod {pod.pod_id} ended: {(pod.exit_failure or pod.lost_failure()).message}")
         for execution_id in begun:
             await self._workshop.records.fail(execution_id, ExecutionStatus.ERROR, pod.lost_failure())
 
     async def _give_up(self) -> None:
         """The first pod never came up: nothing will change by itself."""
         await self._set_status(DeploymentStatus.CREATION_FAILED)
+        await self._fail_waiting()
+
+    async def _fail_waiting(self) -> None:
         failure = Failure(
             FailureKind.PLATFORM,
             f'deployment "{self._deployment.name}" could not be created',

@@ -47,13 +47,14 @@ class Pod:
         self._acknowledged = 0
         self._ack_is_due = False
         self._variables: dict[str, str] | None = None
-        self.welcomed = asyncio.Event()
+        self.welcomed = asyncio.Event()  # connected, as often as that happens
         self.ready = asyncio.Event()
         self.gone = asyncio.Event()
         self.freed = asyncio.Event()  # set whenever an execution has ended, and when the pod is gone
         self.in_flight: dict[str, None] = {}  # sent or found there, in order, and not ended
         self.started: set[str] = set()
         self.exit_failure: Failure | None = None
+        self.told_to_stop = False
 
     @property
     def pod_id(self) -> str:
@@ -90,11 +91,15 @@ class Pod:
         except PodError:
             await self._wait_for_exit(1.0)
             return
+        if self._intake is not None:
+            await self._intake.settle()
         self._intake = Intake(self, self._records, self._acknowledged)
         link = await PodLink.open(connection, self._on_frame)
         self._link = link
         link.send({"type": "hello", "protocol": protocol.PROTOCOL_VERSION, "acked": self._acknowledged})
         await link.lost.wait()
+        self.welcomed.clear()
+        self._variables = None  # what was on its way may be lost
         # The supervisor hangs up when it ends: look again once it has.
         await self._wait_for_exit(1.0)
 
@@ -145,6 +150,10 @@ class Pod:
         if self._link is not None:
             self._link.send({"type": "ack", "n": self._acknowledged})
 
+    def has(self, execution_id: str) -> bool:
+        """See `EventSource`."""
+        return execution_id in self.in_flight
+
     def forget(self, execution_id: str) -> None:
         """See `EventSource`."""
         self.in_flight.pop(execution_id, None)
@@ -191,6 +200,7 @@ class Pod:
 
     def stop(self, grace_s: float) -> None:
         """Ask it to end after what it has, at most `grace_s`."""
+        self.told_to_stop = True
         if self._link is not None:
             self._link.send({"type": "stop", "grace_s": grace_s})
 

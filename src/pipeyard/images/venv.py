@@ -25,6 +25,7 @@ from pipeyard.images.interpreters import Interpreter, Interpreters
 from pipeyard.images.masking import masking
 from pipeyard.images.requirements import Requirements, read_requirements
 from pipeyard.images.shared_builds import Log, SharedBuilds
+from pipeyard.images.skeleton import Skeleton
 from pipeyard.images.system_packages import check_system_dependencies
 from pipeyard.images.uv import Uv, explain_failure
 from pipeyard.ports import BuildRequest
@@ -38,7 +39,6 @@ LINE_SHOWN_LIMIT = 4000
 _IMAGE = re.compile(r"[0-9a-f]{32}")
 _BUILDING, _REMOVING = ".building-", ".removing-"
 _KEPT_LINES = 200
-# The command and the folders that it writes to -> the command to run instead.
 
 
 class VenvImageBuilder:
@@ -140,7 +140,9 @@ class VenvImageBuilder:
             folder = temporary / image
             await self._make_environment(interpreter, folder)
             if not requirements.is_empty:
+                made = await asyncio.to_thread(Skeleton.of, folder)
                 await self._install(folder, code, requirements, say)
+                await asyncio.to_thread(made.restore, folder)
             await asyncio.to_thread(_publish, folder, self.path(image))
         finally:
             # In a thread: thousands of files would hold up the server. It ends even if this is cancelled again.

@@ -245,7 +245,7 @@ class Supervisor:
         for frame in frames or ():
             try:
                 self._on_worker_frame(frame)
-            except (KeyError, TypeError, ValueError) as error:
+            except Exception as error:
                 # User code can reach the channel: what it writes there must not end the supervisor.
                 os.write(2, f"a {frame.type} frame that the worker did not write: {error!r}\n".encode())
 
@@ -284,11 +284,11 @@ class Supervisor:
 
     def _finish(self, execution: Execution, result: dict[str, Any], body: bytes) -> None:
         names = []
-        outcome, failure = result["outcome"], result.get("failure")
+        outcome, failure, files = self._checked(result)
         self._pipes.drain()
         self._lines.flush(execution.id)
         try:
-            for name, file_name in (result.get("files") or {}).items():
+            for name, file_name in files.items():
                 path = os.path.join(self._worker.paths.outbox, os.path.basename(file_name))
                 header = {"type": "file", "execution_id": execution.id, "name": name}
                 self._events.add_file(header, path)
@@ -296,10 +296,23 @@ class Supervisor:
         except OSError as error:
             outcome = Outcome.ERROR
             failure = endings.Ending(outcome, FailureKind.PLATFORM, f"an output file cannot be read: {error}").failure()
-        event = {"outcome": outcome, "files": names}
+        event: dict[str, Any] = {"outcome": outcome, "files": names}
         if failure is not None:
             event["failure"] = failure
         self._say_finished(execution, event, body)
+
+    def _checked(self, result: dict[str, Any]) -> tuple[str, dict[str, Any] | None, dict[str, str]]:
+        """The parts of a `finished` frame. Raises ValueError for what our worker would not have written."""
+        outcome, failure, files = result["outcome"], result.get("failure"), result.get("files") or {}
+        declared = {name for name, data_type in self._order["outputs"] if data_type == "file"}
+        texts = [*files, *files.values()]
+        if outcome not in (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.ERROR) or not isinstance(
+            failure, (dict, type(None))
+        ):
+            raise ValueError("no outcome, or no failure")
+        if not all(isinstance(text, str) for text in texts) or not set(files) <= declared:
+            raise ValueError("files that are not declared outputs")
+        return outcome, failure, files
 
     def _finish_as(self, execution: Execution, ending: endings.Ending) -> None:
         self._say_finished(execution, {"outcome": ending.outcome, "files": [], "failure": ending.failure()}, b"{}")

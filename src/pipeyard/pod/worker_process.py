@@ -28,7 +28,6 @@ class WorkerProcess:
         self._own_processes = own_processes
         self.pid = 0
         self.status: int | None = None  # as waitpid gives it, once it has ended
-        self.killed_by_us = False
         self.stdout_fd, stdout = os.pipe()
         self.stderr_fd, stderr = os.pipe()
         self.channel, theirs = socket.socketpair()
@@ -52,7 +51,6 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End the worker and all that it has started."""
-        self.killed_by_us = self.killed_by_us or self.status is None
         process_tree.kill_descendants(self._own_processes)
         self.reap()
 

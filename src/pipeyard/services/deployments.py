@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeyard import clock
@@ -43,6 +44,8 @@ class DeploymentService:
     pipelines: PipelineService
     paths: EndpointPaths
     gpu_count: int
+    # A change reads, decides and writes: one at a time, or one of two would be undone.
+    _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def create_endpoint(self, environment_id: str, user_id: str, fields: Mapping[str, Any]) -> Deployment:
         """Check, store and start an endpoint deployment. Raises InvalidInputError, NotFoundError, ConflictError."""
@@ -114,7 +117,7 @@ class DeploymentService:
 
     async def update(self, environment_id: str, user_id: str, name: str, fields: Mapping[str, Any]) -> Deployment:
         """Enable or disable. Raises InvalidInputError, NotFoundError."""
-        deployment = await self.get(environment_id, name)
+        await self.get(environment_id, name)
         unknown = [key for key in fields if key not in UPDATABLE]
         given = [key for key in UPDATABLE if fields.get(key) is not None]
         if unknown or len(given) != 1:
@@ -125,25 +128,31 @@ class DeploymentService:
         enabled = fields["is_enabled"]
         if not isinstance(enabled, bool):
             raise InvalidInputError("is_enabled", f"must be true or false, got {shown(enabled)}")
+        async with self._changing:
+            return await self._enable(await self.get(environment_id, name), user_id, enabled)
+
+    async def _enable(self, deployment: Deployment, user_id: str, enabled: bool) -> Deployment:
         if enabled == deployment.is_enabled:
             return deployment
         status = _first_status(deployment.mode) if enabled else DeploymentStatus.DISABLED
-        changed = replace(deployment, is_enabled=enabled, status=status)
-        changed = await self._write(changed, user_id)
+        changed = await self._write(replace(deployment, is_enabled=enabled, status=status), user_id)
+        if not enabled:
+            # First: from here on the lane leaves the status alone.
+            await self.engine.stop_deployment(changed.id, drain=True)
+        await self.store.set_deployment_status(changed.id, status)
         if enabled:
             self.engine.start_deployment(changed)
-        else:
-            await self.engine.stop_deployment(changed.id, drain=True)
         self.notices.notify(changed.id)
         return changed
 
     async def renew_token(self, environment_id: str, user_id: str, name: str, chosen: str | None) -> Deployment:
         """Give the endpoint another token; the old one dies at once. Raises InvalidInputError, NotFoundError."""
-        deployment = await self.get(environment_id, name)
-        if deployment.rule is not Rule.ENDPOINT:
-            raise InvalidInputError("deployment", f'"{name}" is periodic, it has no endpoint token')
         token = _new_endpoint_token() if chosen is None else check_endpoint_token("endpoint_token", chosen)
-        return await self._write(replace(deployment, endpoint_token=token), user_id)
+        async with self._changing:
+            deployment = await self.get(environment_id, name)
+            if deployment.rule is not Rule.ENDPOINT:
+                raise InvalidInputError("deployment", f'"{name}" is periodic, it has no endpoint token')
+            return await self._write(replace(deployment, endpoint_token=token), user_id)
 
     async def _write(self, deployment: Deployment, user_id: str) -> Deployment:
         changed = replace(deployment, updated_at=clock.now(), updated_by=user_id)
@@ -155,13 +164,14 @@ class DeploymentService:
 
     async def delete(self, environment_id: str, name: str) -> Deployment:
         """The deployment, its executions, logs and pods. Raises NotFoundError."""
-        deployment = await self.get(environment_id, name)
-        execution_ids = await self.store.delete_deployment(deployment.id)
-        self.paths.clear()
-        await self.engine.stop_deployment(deployment.id, drain=False)
+        async with self._changing:
+            deployment = await self.get(environment_id, name)
+            execution_ids = await self.store.delete_deployment(deployment.id)
+            self.paths.clear()
+            await self.engine.stop_deployment(deployment.id, drain=False)
         await self.cleaning.forget(execution_ids, Subject.DEPLOYMENT, [deployment.id])
         for subject_id in (deployment.id, *execution_ids):
-            self.notices.notify(subject_id)
+            self.notices.forget(subject_id)
         return deployment
 
     async def read_logs(self, environment_id: str, name: str, span: LogRange) -> Sequence[LogLine]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ from pipeyard.errors import (
 from pipeyard.ports import DataStore, Engine, LogStore, Store
 from pipeyard.services.cleaning import Cleaning
 from pipeyard.services.notices import Notices
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,9 @@ class ExecutionService:
         )
         if resolved.ignored:
             line = LogLine(accepted.created_at, f"ignored unknown inputs: {listed(resolved.ignored)}", "stderr")
-            await self.logs.append(LogBatch(Subject.EXECUTION, accepted.id, (line,)))
+            # Not awaited: the execution is accepted, whatever becomes of this line.
+            writing = asyncio.ensure_future(self.logs.append(LogBatch(Subject.EXECUTION, accepted.id, (line,))))
+            writing.add_done_callback(_log_failure)
 
     async def _withdraw(self, accepted: NewExecution) -> None:
         self.engine.withdraw(accepted.deployment_id)
@@ -256,7 +261,7 @@ class ExecutionService:
         if not await self.store.delete_execution(execution_id):
             raise ConflictError(f'execution "{execution_id}" has not ended; wait for it, then delete it')
         await self.cleaning.forget([execution_id], Subject.EXECUTION, [])
-        self.notices.notify(execution_id)
+        self.notices.forget(execution_id)
 
 
 def raise_unless_succeeded(execution: Execution | EndedExecution) -> None:
@@ -270,6 +275,11 @@ def raise_unless_succeeded(execution: Execution | EndedExecution) -> None:
         details |= {key: text for key, text in (("remedy", failure.remedy), ("traceback", failure.traceback)) if text}
     message = "no reason was recorded" if failure is None else failure.message
     raise ExecutionEndedError(message, user_fault=execution.status is ExecutionStatus.FAILED, **details)
+
+
+def _log_failure(writing: asyncio.Future[None]) -> None:
+    if not writing.cancelled() and writing.exception() is not None:
+        logger.error("a log line could not be stored", exc_info=writing.exception())
 
 
 def _new_execution_id(pipeline_name: str) -> str:

@@ -55,7 +55,9 @@ class IdentityService:
             return self._access_token(Caller(user.id))
         claims = self._claims(sdk_token, _POD_TOKEN)
         if not await self._lives(claims["pod_of"]):
-            raise AuthenticationError("the deployment or execution that this token was made for is gone")
+            raise AuthenticationError(
+                "the deployment is gone, or the execution has ended, that this token was made for"
+            )
         return self._access_token(Caller(claims["sub"], claims["pod_of"]))
 
     def authenticate(self, access_token: str) -> Caller:
@@ -88,7 +90,8 @@ class IdentityService:
         kind, _, subject_id = pod_of.partition(":")
         if kind == "deployment":
             return await self._store.get_deployment_by_id(subject_id) is not None
-        return await self._store.get_status(subject_id) is not None
+        status = await self._store.get_status(subject_id)
+        return status is not None and not status.is_final
 
     def _access_token(self, caller: Caller) -> str:
         issued_at = _now_s()

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from pipeyard.domain.executions import Outcome
+from pipeyard.errors import NotFoundError
 
 T = TypeVar("T")
 
@@ -32,8 +33,18 @@ class Notices:
             expected.set_result(outcome)
         self.notify(execution_id)
 
+    def forget(self, subject_id: str) -> None:
+        """It was deleted: whoever is held for it hears that it does not exist."""
+        expected = self._expected.get(subject_id)
+        if expected is not None and not expected.done():
+            expected.set_exception(NotFoundError("execution", subject_id))
+        self.notify(subject_id)
+
     async def expect(self, execution_id: str, accept: Awaitable[None], hold_s: float) -> Outcome | None:
-        """The end of an execution that `accept` is about to queue; None when the hold has passed before."""
+        """The end of an execution that `accept` is about to queue; None when the hold has passed before.
+
+        Raises NotFoundError when it is deleted meanwhile.
+        """
         expected: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
         self._expected[execution_id] = expected
         try:

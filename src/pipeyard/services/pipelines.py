@@ -142,7 +142,8 @@ class PipelineService:
         await asyncio.to_thread(self.folders.remove, pipeline.id)
         await self.cleaning.forget(execution_ids, Subject.DEPLOYMENT, [deployment.id for deployment in deployments])
         await self.cleaning.forget((), Subject.PIPELINE, [pipeline.id])
-        self.notices.notify(pipeline.id)
+        for subject_id in (pipeline.id, *(deployment.id for deployment in deployments), *execution_ids):
+            self.notices.forget(subject_id)
         return pipeline, deployments
 
 

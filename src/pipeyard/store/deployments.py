@@ -39,7 +39,7 @@ _PATH_TAKEN = select(deployments.c.name).where(
     deployments.c.endpoint_url_path == bindparam("endpoint_url_path"),
 )
 _SET_STATUS = update(deployments).where(_THIS).values(status=bindparam("new_status"))
-_CHANGEABLE = ("is_enabled", "status", "mappings", "endpoint_token", "updated_at", "updated_by")
+_CHANGEABLE = ("is_enabled", "mappings", "endpoint_token", "updated_at", "updated_by")
 _UPDATE = update(deployments).where(_THIS).values({name: bindparam(f"new_{name}") for name in _CHANGEABLE})
 _EXECUTIONS = select(executions.c.id).where(executions.c.deployment_id == bindparam("deployment_id"))
 _DELETE = delete(deployments).where(_THIS)

@@ -49,7 +49,8 @@ class Launcher:
         return found.ref, ours
 
     def _run(self, spec: PodSpec, folder: PodFolder, ours: socket.socket, theirs: socket.socket, lock_fd: int) -> str:
-        python = spec.image / "bin" / "python"
+        # The installation that the image was made from: what lies in the image may be the work of its packages.
+        python = (spec.image / "bin" / "python").resolve()
         inherited = (theirs.fileno(), lock_fd)
         command = [str(python), "-I", "-S", str(self.program), "launch", *map(str, inherited)]
         with theirs, open(folder.path / layout.LOG_FILE, "wb") as log:

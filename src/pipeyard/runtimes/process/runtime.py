@@ -157,7 +157,10 @@ class ProcessRuntime:
         if found is not None:
             self._forget_connection(found.ref)
         loop = asyncio.get_running_loop()
-        ref, connection = await loop.run_in_executor(self._threads, self._launcher.launch, spec, folder)
+        try:
+            ref, connection = await loop.run_in_executor(self._threads, self._launcher.launch, spec, folder)
+        except OSError as error:
+            raise PodError(f"the pod cannot be started on this machine: {error}") from error
         self._connections[ref] = connection
         return ref
 
