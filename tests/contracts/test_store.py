@@ -161,14 +161,14 @@ async def test_only_what_a_user_can_change_is_updated(store: Store) -> None:
     await store.add_deployment(deployment())
     wanted = deployment(
         is_enabled=False,
-        status=DeploymentStatus.DISABLED,
         inputs_mapping=INPUTS[:1],
         outputs_mapping=(),
         endpoint_token="another-token",
         updated_at=later(5),
         updated_by="bob",
     )
-    assert await store.update_deployment(replace(wanted, name="renamed", created_by="bob", execution_timeout_s=1))
+    other = replace(wanted, name="x", created_by="bob", execution_timeout_s=1, status=DeploymentStatus.DISABLED)
+    assert await store.update_deployment(other)
     assert await store.get_deployment_by_id(wanted.id) == wanted
     assert await store.set_deployment_status(wanted.id, DeploymentStatus.UP)
     assert await store.get_deployment_by_id(wanted.id) == replace(wanted, status=DeploymentStatus.UP)

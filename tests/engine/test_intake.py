@@ -56,6 +56,9 @@ class Source:
     def acknowledge(self, number: int) -> None:
         self.acknowledged.append(number)
 
+    def has(self, execution_id: str) -> bool:
+        return execution_id == "e" and execution_id not in self.forgotten
+
     def forget(self, execution_id: str) -> None:
         self.forgotten.append(execution_id)
 
@@ -179,3 +182,32 @@ async def test_a_reason_of_the_wrong_shape_is_still_a_reason(scene: Scene) -> No
     assert outcome.failure.kind == "platform"
     assert outcome.failure.message == "the pod reported no reason"
     await scene.done("finish")
+
+
+@pytest.mark.parametrize("outcome", [[], None, "won"])
+@pytest.mark.anyio
+async def test_an_end_that_cannot_be_read_is_an_end_all_the_same(scene: Scene, outcome: object) -> None:
+    scene.take(1, "finished", b"{}", outcome=outcome)
+    await asyncio.sleep(0)
+    ((_, end),) = scene.stores.calls
+    assert end.status is ExecutionStatus.ERROR
+    await scene.done("finish")
+    assert scene.source.acknowledged == [1]
+
+
+@pytest.mark.anyio
+async def test_events_of_executions_that_the_pod_was_not_given_are_dropped(scene: Scene) -> None:
+    for number, kind in enumerate(("started", "file", "finished"), 1):
+        scene.take(number, kind, b"{}", execution_id="of another", outcome="succeeded", name="f", offset=0, last=True)
+    await asyncio.sleep(0)
+    assert scene.stores.calls == []
+    assert scene.source.acknowledged[-1] == 3
+
+
+@pytest.mark.parametrize("name", ["/tmp/x", "../../keys/x", "", "a/b", 1, None])
+@pytest.mark.anyio
+async def test_a_file_whose_name_is_a_path_is_not_written(scene: Scene, tmp_path: Path, name: object) -> None:
+    scene.take(1, "file", b"forged", name=name, offset=0, last=True)
+    await asyncio.sleep(0)
+    assert list(tmp_path.iterdir()) == []
+    assert scene.source.acknowledged == [1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastapi import FastAPI
@@ -91,6 +92,19 @@ _BODIES: dict[tuple[str, str], dict[str, Json]] = {
     ("post", "/deployments/{name}/executions"): {_JSON: _INPUTS, _MULTIPART: _INPUTS},
     ("put", "/environment-variables"): {_JSON: _VARIABLES},
 }
+_HELD = "Still open when the hold passed: the same URL again"
+_STATUSES: dict[tuple[str, str], dict[str, str]] = {
+    ("post", f"{API_PREFIX}/pipelines"): {"206": "Accepted, being built"},
+    ("post", f"{API_PREFIX}/pipelines/{{name}}/run"): {"202": "Queued"},
+    ("post", f"{API_PREFIX}/endpoints"): {"201": "Up", "206": "Accepted, its pod is starting"},
+    ("post", f"{API_PREFIX}/deployments/{{name}}/executions"): {"202": "Queued"},
+    ("put", f"{API_PREFIX}/environment-variables"): {"204": "Stored"},
+    ("get", f"{API_PREFIX}/executions/{{execution_id}}/outputs"): {"200": "Succeeded", "307": _HELD},
+    ("post", "/endpoints/{path}"): {"200": "The result", "303": "Accepted; the result is at Location"},
+    ("get", "/endpoints/{path}/executions/{execution_id}"): {"200": "The result", "303": _HELD},
+    ("get", "/endpoints/v1/{path}/executions/{execution_id}"): {"200": "The result", "307": _HELD},
+}
+_POINTER = re.compile(r" \(wire\.md [\d.]+\)")
 _PUBLIC = {"/auth/refresh", "/health", "/environment-info", "/pipelines/{name}/archive"}
 
 
@@ -103,11 +117,23 @@ def describe(app: FastAPI) -> None:
             schema = generate()
             _add_bodies(schema["paths"])
             schema["paths"].update(_endpoint_paths())
+            _polish(schema["paths"])
             _add_security(schema)
             app.openapi_schema = schema
         return app.openapi_schema
 
     app.openapi = complete  # type: ignore[method-assign]
+
+
+def _polish(paths: Json) -> None:
+    """Statuses other than 200, and no pointers into our own reference."""
+    for (method, path), statuses in _STATUSES.items():
+        responses = paths[path][method]["responses"]
+        success = responses.pop("200", {"description": "Successful Response"})
+        responses |= {status: success | {"description": text} for status, text in statuses.items()}
+    for operations in paths.values():
+        for operation in operations.values():
+            operation["description"] = _POINTER.sub("", operation.get("description", ""))
 
 
 def _add_bodies(paths: Json) -> None:
@@ -146,7 +172,10 @@ def _endpoint_paths() -> Json:
         "requestBody": {"content": {_JSON: {"schema": _INPUTS}, _MULTIPART: {"schema": _INPUTS}}},
     }
     result = {"summary": "The result of a call", "description": "Held; 303 to itself while the execution is open."}
-    versioned = {"summary": "The result of a call, each value wrapped", "description": "As the unversioned form."}
+    versioned = {
+        "summary": "The result of a call, each value wrapped",
+        "description": "Held; 307 to itself while the execution is open.",
+    }
     content = {"summary": "One output of a call", "description": "The bytes of a file, or a bare JSON value."}
     base, execution = "/endpoints/{path}", "/executions/{execution_id}"
     return {

@@ -130,7 +130,9 @@ class LowLatencyLane:
                     continue  # what an earlier server left was dying: that says nothing about this deployment
                 if self._stopping.is_set() and not self._waiting:
                     return
-                if self.status is DeploymentStatus.CREATION_PENDING:
+                if self._pod is not None and self._pod.told_to_stop:
+                    continue  # it had drained, and was enabled again meanwhile
+                if was_up_s == 0 and self.status is DeploymentStatus.CREATION_PENDING:
                     await self._give_up()
                     return
                 early_ends = 0 if was_up_s >= STEADY_S else early_ends + 1

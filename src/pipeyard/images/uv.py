@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pipeyard.images.commands import Command, run_for_text
 
-# What a build may know of the server's own environment: nothing secret, all that finding packages and compilers needs.
+# What a build may know of the server's own environment: what finding packages and compilers needs. That may hold
+# credentials of an index, which the operator has set for this very purpose.
 _PASSED = re.compile(
     r"PATH|HOME|USER|LANG|LC_.*|TMPDIR|UV_.*|SSL_CERT_.*|(?:https?|no|all|HTTPS?|NO|ALL)_(?:proxy|PROXY)|XDG_.*|"
     r"CC|CXX|CFLAGS|CXXFLAGS|LDFLAGS|CPATH|LIBRARY_PATH|LD_LIBRARY_PATH|PKG_CONFIG_PATH|CUDA_HOME|CUDA_PATH|"
