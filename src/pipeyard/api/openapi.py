@@ -171,10 +171,10 @@ def _endpoint_paths() -> Json:
         "`Prefer: respond-async`, and for clients that send the header craft-ai-client.",
         "requestBody": {"content": {_JSON: {"schema": _INPUTS}, _MULTIPART: {"schema": _INPUTS}}},
     }
-    result = {"summary": "The result of a call", "description": "Held; 303 to itself while the execution is open."}
+    result = {"summary": "The result of a call", "description": "Held; 303 to itself while it is open."}
     versioned = {
         "summary": "The result of a call, each value wrapped",
-        "description": "Held; 307 to itself while the execution is open.",
+        "description": "Held; 307 to itself while it is open.",
     }
     content = {"summary": "One output of a call", "description": "The bytes of a file, or a bare JSON value."}
     base, execution = "/endpoints/{path}", "/executions/{execution_id}"
