@@ -1,4 +1,4 @@
-"""Appendix B of wire.md in its order, on a server of its own: the sequence that exercises most traps."""
+"""One walk through the platform by the public client, on a server of its own: the sequence that meets most traps."""
 
 import subprocess
 

@@ -10,15 +10,9 @@ from pathlib import Path
 import pytest
 from craft_ai_sdk import Input, Output
 
-from tests.e2e.test_restart import Gate, _lines, _pipeline, _result, _trigger
+from tests.e2e.gates import Gate
+from tests.e2e.test_restart import _lines, _pipeline, _result, _trigger
 from tests.platforms import Platform, eventually
-
-
-@pytest.fixture
-def gate() -> Iterator[Gate]:
-    gate = Gate()
-    yield gate
-    gate.close()
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 def check_name(field: str, value: object) -> str:
-    """The value, if it is a name (house rule). Raises InvalidInputError."""
+    """The value, if it is a name. Raises InvalidInputError."""
     if value is None or value == "":
         raise InvalidInputError(field, "is missing", NAME_RULE)
     text = check_text(field, value)

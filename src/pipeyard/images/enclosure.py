@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeyard.images.commands import Command
 from pipeyard.pod.isolation import NOBODY_UID, interpreter_binds, is_system
+from pipeyard.pod.program import isolated_command
 
 # `http_proxy` and certificates may point into these; the system's own folders can be seen anyway.
 _READABLE = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -41,16 +40,20 @@ class Enclosure:
         binds += [(path, path, True) for path in writable]
         needed = [bind.source for bind in interpreter_binds(str(image))]
         binds += [(Path(path), Path(path), False) for path in (*needed, command.arguments[0], *_named_in(command))]
-        place = {
+        place: dict[str, object] = {
             "level": "namespaces",
             "binds": [{"source": str(s), "target": str(t), "writable": w} for s, t, w in binds],
             "hidden": [str(self.hidden)],
             "outside_uid": NOBODY_UID,
             "cwd": str(command.folder),
         }
-        launcher = [sys.executable, "-I", "-S", str(self.program), "isolate", json.dumps(place), "--"]
         environment = {**command.environment, "HOME": str(home), "TMPDIR": "/tmp"}  # noqa: S108
-        return replace(command, arguments=[*launcher, *command.arguments], folder=Path("/"), environment=environment)
+        return replace(
+            command,
+            arguments=isolated_command(self.program, place, list(command.arguments)),
+            folder=Path("/"),
+            environment=environment,
+        )
 
 
 def _named_in(command: Command) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import sys
 from pathlib import Path
 
 PACKAGE = "pipeyard_pod"
@@ -43,3 +45,8 @@ def install(data_dir: Path) -> Path:
         if not folder.is_dir():
             raise
     return folder
+
+
+def isolated_command(program: Path, place: dict[str, object], command: list[str]) -> list[str]:
+    """A command line that runs `command` in the place that pod/isolate.py describes."""
+    return [sys.executable, "-I", "-S", str(program), "isolate", json.dumps(place), "--", *command]

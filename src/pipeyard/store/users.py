@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from pipeyard.clock import from_epoch_ms, to_epoch_ms
@@ -19,7 +19,6 @@ from pipeyard.store.tables import environments, sdk_tokens, users, variables
 _USERS = select(users.c.id, users.c.name, users.c.email)
 _USER = _USERS.where(users.c.id == bindparam("user_id"))
 _USER_OF_TOKEN = _USERS.join(sdk_tokens).where(sdk_tokens.c.token_hash == bindparam("token_hash"))
-_USER_COUNT = select(func.count()).select_from(users)
 
 _ENVIRONMENTS = select(environments.c.id, environments.c.name, environments.c.created_at)
 _ENVIRONMENT = _ENVIRONMENTS.where(environments.c.name == bindparam("name"))
@@ -60,10 +59,6 @@ class UserRows(Rows):
         """The user who holds that token."""
         given = {"token_hash": sdk_token_hash}
         return await self._database.read(lambda c: _user(c.execute(_USER_OF_TOKEN, given).first()))
-
-    async def count_users(self) -> int:
-        """How many users there are."""
-        return await self._database.read(lambda c: c.execute(_USER_COUNT).scalar_one())
 
     async def add_environment(self, environment: Environment) -> None:
         """Raises ConflictError when the name is taken."""

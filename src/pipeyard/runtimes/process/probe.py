@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
 from pathlib import Path
 
 from pipeyard.domain.pods import IsolationLevel
+from pipeyard.pod.program import isolated_command
 
 _TIMEOUT_S = 20.0
 
@@ -23,8 +22,3 @@ def probe(program: Path, outside_uid: int) -> tuple[IsolationLevel, str]:
     if result.returncode == 0:
         return IsolationLevel.NAMESPACES, ""
     return IsolationLevel.PROCESS, result.stderr.strip() or f"the probe ended with code {result.returncode}"
-
-
-def isolated_command(program: Path, place: dict[str, object], command: list[str]) -> list[str]:
-    """A command line that runs `command` in the place that pod/isolate.py describes."""
-    return [sys.executable, "-I", "-S", str(program), "isolate", json.dumps(place), "--", *command]
