@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import sys
 import tempfile
@@ -18,7 +19,6 @@ from pipeyard.api.context import Services
 from pipeyard.data_folder import Credentials, DataFolder
 from pipeyard.data_store.local import LocalDataStore
 from pipeyard.domain.executions import Outcome
-from pipeyard.domain.pipelines import PipelineDeclaration
 from pipeyard.domain.pods import IsolationLevel
 from pipeyard.engine.engine import RunningEngine
 from pipeyard.engine.guarded_tasks import GuardedTasks
@@ -28,7 +28,7 @@ from pipeyard.engine.output_files import OutputFiles
 from pipeyard.engine.places import Places
 from pipeyard.engine.workshop import Workshop
 from pipeyard.http_server import create_server, listen, local_url, watch_signals
-from pipeyard.images.archives import ArchiveLimits, check_included, unpack
+from pipeyard.images.archives import ArchiveLimits, keep_code
 from pipeyard.images.enclosure import Enclosure
 from pipeyard.images.venv import VenvImageBuilder
 from pipeyard.logs.sqlite import SqliteLogStore
@@ -135,6 +135,7 @@ async def build_platform(settings: Settings, folder: DataFolder, url: str) -> Pl
     async def health() -> dict[str, Any]:
         return {"store": {"status": "up"}, "pods": {"status": "up", "info": f"isolation: {runtime.isolation.value}"}}
 
+    limits = ArchiveLimits(settings.archive_max_unpacked_bytes, settings.archive_max_members)
     services = Services(
         settings=settings,
         identities=identities,
@@ -146,7 +147,7 @@ async def build_platform(settings: Settings, folder: DataFolder, url: str) -> Pl
         environments=Remembered(find_environment(store)),
         folders=folders,
         uploads=folder / "uploads",
-        unpack_code=_unpack_code(settings, folders),
+        keep_code=functools.partial(keep_code, limits=limits),
         languages=images.languages,
         health=health,
         pods_of=engine.list_pods,
@@ -194,15 +195,3 @@ async def examine_machine(settings: Settings) -> list[tuple[str, str]]:
         ("languages", ", ".join(languages)),
         ("GPUs", str(count_gpus())),
     ]
-
-
-def _unpack_code(settings: Settings, folders: CodeFolders) -> Callable[[Path, Path, PipelineDeclaration], None]:
-    limits = ArchiveLimits(settings.archive_max_unpacked_bytes, settings.archive_max_members)
-
-    def unpack_code(archive: Path, folder: Path, declaration: PipelineDeclaration) -> None:
-        folder.mkdir(parents=True)
-        kept = archive.replace(folders.archive(folder.name))
-        unpack(kept, folders.code(folder.name), limits)
-        check_included(folders.code(folder.name), declaration)
-
-    return unpack_code

@@ -37,7 +37,7 @@ class Services:
     environments: Remembered[str, Environment]
     folders: CodeFolders
     uploads: Path
-    unpack_code: Callable[[Path, Path, PipelineDeclaration], None]  # archive, folder of the pipeline
+    keep_code: Callable[[Path, Path, Path, PipelineDeclaration], None]  # upload, kept archive, unpacked code
     languages: Callable[[], Awaitable[Any]]
     health: Callable[[], Awaitable[dict[str, Any]]]
     pods_of: Callable[[str], Sequence[tuple[str, str]]]  # by deployment id

@@ -39,7 +39,7 @@ async def create_pipeline(request: Request, hub: Hub, environment: Place, caller
 
         def unpack(folder: Path) -> None:
             assert archive is not None
-            hub.unpack_code(archive, folder, declaration)
+            hub.keep_code(archive, hub.folders.archive(folder.name), hub.folders.code(folder.name), declaration)
 
         pipeline = await hub.pipelines.create(environment.id, caller.user_id, declaration, unpack)
     return json_answer(pipeline_shape(pipeline), 206)

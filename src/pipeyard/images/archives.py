@@ -56,6 +56,14 @@ def unpack(archive: Path, destination: Path, limits: ArchiveLimits) -> None:
         raise
 
 
+def keep_code(archive: Path, kept: Path, code: Path, declaration: PipelineDeclaration, limits: ArchiveLimits) -> None:
+    """Move an uploaded archive to where it is kept and unpack it beside. Raises as `unpack` and `check_included`."""
+    kept.parent.mkdir(parents=True)
+    archive.replace(kept)
+    unpack(kept, code, limits)
+    check_included(code, declaration)
+
+
 def _most_bytes(limits: ArchiveLimits) -> int:
     return limits.unpacked_bytes + limits.members * MEMBER_BYTES + HEADER_BYTES_LIMIT
 

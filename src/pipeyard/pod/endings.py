@@ -72,3 +72,18 @@ def of_decision(kind: str, timeout_s: float | None) -> Ending:
     if kind == FailureKind.CANCELLED:
         return Ending(Outcome.FAILED, kind, "the execution was cancelled")
     return Ending(Outcome.ERROR, FailureKind.STOPPED, "the pod was stopped while the execution ran")
+
+
+def read_result(
+    result: dict[str, Any], outputs: list[tuple[str, str]]
+) -> tuple[str, dict[str, Any] | None, dict[str, str]]:
+    """Outcome, failure and files of a worker's `finished` frame. Raises ValueError for what ours would not write."""
+    outcome, failure, files = result["outcome"], result.get("failure"), result.get("files") or {}
+    if outcome not in (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.ERROR):
+        raise ValueError("no outcome")
+    if not isinstance(failure, (dict, type(None))):
+        raise ValueError("no failure")
+    declared = {name for name, data_type in outputs if data_type == "file"}
+    if not all(isinstance(text, str) for text in [*files, *files.values()]) or not set(files) <= declared:
+        raise ValueError("files that are not declared outputs")
+    return outcome, failure, files

@@ -284,7 +284,7 @@ class Supervisor:
 
     def _finish(self, execution: Execution, result: dict[str, Any], body: bytes) -> None:
         names = []
-        outcome, failure, files = self._checked(result)
+        outcome, failure, files = endings.read_result(result, self._order["outputs"])
         self._pipes.drain()
         self._lines.flush(execution.id)
         try:
@@ -300,19 +300,6 @@ class Supervisor:
         if failure is not None:
             event["failure"] = failure
         self._say_finished(execution, event, body)
-
-    def _checked(self, result: dict[str, Any]) -> tuple[str, dict[str, Any] | None, dict[str, str]]:
-        """The parts of a `finished` frame. Raises ValueError for what our worker would not have written."""
-        outcome, failure, files = result["outcome"], result.get("failure"), result.get("files") or {}
-        declared = {name for name, data_type in self._order["outputs"] if data_type == "file"}
-        texts = [*files, *files.values()]
-        if outcome not in (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.ERROR) or not isinstance(
-            failure, (dict, type(None))
-        ):
-            raise ValueError("no outcome, or no failure")
-        if not all(isinstance(text, str) for text in texts) or not set(files) <= declared:
-            raise ValueError("files that are not declared outputs")
-        return outcome, failure, files
 
     def _finish_as(self, execution: Execution, ending: endings.Ending) -> None:
         self._say_finished(execution, {"outcome": ending.outcome, "files": [], "failure": ending.failure()}, b"{}")
