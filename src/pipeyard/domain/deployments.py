@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from pipeyard.domain.mappings import InputMapping, OutputMapping
@@ -19,6 +20,7 @@ from pipeyard.domain.names import (
     check_name,
     shown,
 )
+from pipeyard.domain.records import mappings_to_json
 from pipeyard.errors import InvalidInputError
 
 DEFAULT_PARALLEL_EXECUTIONS = 6
@@ -114,6 +116,11 @@ class Deployment:
     created_by: str
     updated_at: datetime
     updated_by: str
+
+    @cached_property
+    def mappings_json(self) -> str:
+        """Both mappings as executions store them; encoded once, not at each call."""
+        return mappings_to_json(self.inputs_mapping, self.outputs_mapping)
 
 
 def read_request(fields: Mapping[str, Any], rule: Rule) -> DeploymentRequest:

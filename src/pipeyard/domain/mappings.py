@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeyard.domain.modes import Rule
 from pipeyard.domain.names import check_keys, check_name, check_text, check_variable_name, shown
@@ -46,6 +46,11 @@ class InputMapping:
     default_value: Any = None
     description: str | None = None
 
+    @property
+    def is_of_endpoint(self) -> bool:
+        """Whether a call of the endpoint gives it."""
+        return self.source is Source.ENDPOINT
+
 
 @dataclass(frozen=True)
 class OutputMapping:
@@ -56,6 +61,16 @@ class OutputMapping:
     destination: Destination
     at: Any
     description: str | None = None
+
+    @property
+    def is_of_endpoint(self) -> bool:
+        """Whether a call of the endpoint gets it."""
+        return self.destination is Destination.ENDPOINT
+
+
+Declared = TypeVar("Declared", Input, Output)
+Mapped = TypeVar("Mapped", InputMapping, OutputMapping)
+Given = tuple[str, dict[str, Any]]  # where an item stands, for messages, and the item
 
 
 # The key on the wire of each kind, in both directions.
@@ -89,30 +104,31 @@ def map_inputs(inputs: Sequence[Input], given: object, rule: Rule | None) -> tup
 
     Endpoint deployments and runs map what is not mentioned to an input of the same name; periodic ones refuse it.
     """
-    items = _by_name("inputs_mapping", "input", [declared.name for declared in inputs], given)
-    unmapped = [declared.name for declared in inputs if declared.name not in items]
-    _refuse_unmapped("inputs_mapping", "input", unmapped, rule)
-    used: dict[str, str] = {}
-    mappings = []
-    for declared in inputs:
-        mapping = _map_input(declared, items.get(declared.name), rule)
-        if mapping.source is Source.ENDPOINT:
-            _refuse_reuse("inputs_mapping", "endpoint_input_name", mapping.at, declared.name, used)
-        mappings.append(mapping)
-    return tuple(mappings)
+    return _map_all("input", inputs, given, rule, _map_input)
 
 
 def map_outputs(outputs: Sequence[Output], given: object, rule: Rule | None) -> tuple[OutputMapping, ...]:
     """One mapping per declared output; as `map_inputs`."""
-    items = _by_name("outputs_mapping", "output", [declared.name for declared in outputs], given)
-    unmapped = [declared.name for declared in outputs if declared.name not in items]
-    _refuse_unmapped("outputs_mapping", "output", unmapped, rule)
+    return _map_all("output", outputs, given, rule, _map_output)
+
+
+def _map_all(
+    kind: str,
+    all_declared: Sequence[Declared],
+    given: object,
+    rule: Rule | None,
+    map_one: Callable[[Declared, Given | None, Rule | None], Mapped],
+) -> tuple[Mapped, ...]:
+    field = f"{kind}s_mapping"
+    items = _by_name(field, kind, [declared.name for declared in all_declared], given)
+    unmapped = [declared.name for declared in all_declared if declared.name not in items]
+    _refuse_unmapped(field, kind, unmapped, rule)
     used: dict[str, str] = {}
     mappings = []
-    for declared in outputs:
-        mapping = _map_output(declared, items.get(declared.name), rule)
-        if mapping.destination is Destination.ENDPOINT:
-            _refuse_reuse("outputs_mapping", "endpoint_output_name", mapping.at, declared.name, used)
+    for declared in all_declared:
+        mapping = map_one(declared, items.get(declared.name), rule)
+        if mapping.is_of_endpoint:
+            _refuse_reuse(field, f"endpoint_{kind}_name", mapping.at, declared.name, used)
         mappings.append(mapping)
     return tuple(mappings)
 

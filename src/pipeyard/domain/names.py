@@ -48,6 +48,11 @@ def is_storable(text: str) -> bool:
         return False
 
 
+def storable_text(text: str) -> str:
+    """The text with its lone surrogates replaced: databases refuse them."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
 def check_keys(place: str, item: Mapping[Any, Any], known: tuple[str, ...], allowed: tuple[str, ...] = ()) -> None:
     """Raises InvalidInputError for a key that is not known: a misspelt one would be ignored in silence."""
     for key in item:

@@ -119,16 +119,21 @@ class LowLatencyLane:
         if self._pod is not None:
             self._pod.let_go()
 
+    @property
+    def _is_over(self) -> bool:
+        """It is to stop, and nothing waits that was accepted before."""
+        return self._stopping.is_set() and not self._waiting
+
     async def _keep_up(self, ref: PodRef | None) -> None:
         try:
             early_ends = 0
-            while not (self._stopping.is_set() and not self._waiting):
+            while not self._is_over:
                 was_adopted = ref is not None
                 was_up_s = await self._one_pod(ref)
                 ref = None
                 if was_adopted and was_up_s == 0:
                     continue  # what an earlier server left was dying: that says nothing about this deployment
-                if self._stopping.is_set() and not self._waiting:
+                if self._is_over:
                     return
                 if self._pod is not None and self._pod.told_to_stop:
                     continue  # it had drained, and was enabled again meanwhile
@@ -174,7 +179,7 @@ class LowLatencyLane:
     async def _wait_until_ready(self, pod: Pod) -> None:
         """Or until it is gone. An import may take for ever: whoever stops the deployment does not wait for it."""
         await first_of(pod.ready, pod.gone, self._stopping)
-        if self._stopping.is_set() and not self._waiting and not pod.ready.is_set():
+        if self._is_over and not pod.ready.is_set():
             await self._workshop.runtime.stop(pod.ref, 0)
         await first_of(pod.ready, pod.gone)
 
@@ -207,7 +212,7 @@ class LowLatencyLane:
             while self._waiting and len(pod.in_flight) < at_once + SENT_AHEAD and not pod.gone.is_set():
                 await first_of(pod.welcomed, pod.gone)
                 await self._give_next(pod)
-            if self._stopping.is_set() and not self._waiting and not pod.in_flight:
+            if self._is_over and not pod.in_flight:
                 pod.stop(self._stop_grace_s)
                 await pod.gone.wait()
             await first_of(self._work, pod.gone)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeyard.clock import from_epoch_ms, to_epoch_ms
 from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
+from pipeyard.domain.names import storable_text
 from pipeyard.errors import StoreError
 from pipeyard.group_commit import GroupCommit
 
@@ -83,7 +84,7 @@ class SqliteLogStore:
         """Store durably, in the order of the calls. A batch with a pod event that was stored before changes nothing."""
         subject, subject_id = batch.subject.value, batch.subject_id
         rows = [
-            (subject, subject_id, to_epoch_ms(line.at), line.stream, line.pod_id, _storable(line.message))
+            (subject, subject_id, to_epoch_ms(line.at), line.stream, line.pod_id, storable_text(line.message))
             for line in batch.lines
         ]
         event = None if batch.pod_event is None else (*batch.pod_event, subject, subject_id)
@@ -157,8 +158,3 @@ def _prepare(connection: sqlite3.Connection) -> None:
             connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {len(STEPS)}")
     connection.commit()
-
-
-def _storable(text: str) -> str:
-    """The text with its lone surrogates replaced, which are no Unicode: databases refuse them."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -104,7 +104,7 @@ class ExecutionService:
             environment_id=deployment.environment_id,
             pipeline_id=deployment.pipeline_id,
             deployment_id=deployment.id,
-            mappings_json=mappings_to_json(deployment.inputs_mapping, deployment.outputs_mapping),
+            mappings_json=deployment.mappings_json,
             input_values_json=self._encode(resolved),
             created_at=clock.now(),
             created_by=deployment.created_by,

@@ -33,8 +33,3 @@ class Cipher:
 def storable_json(text: str) -> str:
     """JSON with its lone surrogates escaped, which are no Unicode: databases refuse them. It means the same."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def storable_text(text: str) -> str:
-    """The text with its lone surrogates replaced."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

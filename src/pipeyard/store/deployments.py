@@ -11,9 +11,10 @@ from sqlalchemy.exc import IntegrityError
 from pipeyard.clock import from_epoch_ms, to_epoch_ms
 from pipeyard.domain.deployments import Deployment, DeploymentStatus, Resources
 from pipeyard.domain.modes import Mode, Rule
-from pipeyard.domain.records import mappings_from_json, mappings_to_json
+from pipeyard.domain.names import storable_text
+from pipeyard.domain.records import mappings_from_json
 from pipeyard.errors import ConflictError
-from pipeyard.store.cipher import storable_json, storable_text
+from pipeyard.store.cipher import storable_json
 from pipeyard.store.database import Record, Rows
 from pipeyard.store.tables import deployments, executions, pipelines
 
@@ -125,7 +126,7 @@ class DeploymentRows(Rows):
             "updated_at": to_epoch_ms(deployment.updated_at),
             "updated_by": deployment.updated_by,
             "description": None if description is None else storable_text(description),
-            "mappings": storable_json(mappings_to_json(deployment.inputs_mapping, deployment.outputs_mapping)),
+            "mappings": storable_json(deployment.mappings_json),
         }
 
     def _from_row(self, row: Record) -> Deployment:

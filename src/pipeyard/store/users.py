@@ -10,9 +10,9 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from pipeyard.clock import from_epoch_ms, to_epoch_ms
+from pipeyard.domain.names import storable_text
 from pipeyard.domain.users import Environment, User
 from pipeyard.errors import ConflictError, NotFoundError
-from pipeyard.store.cipher import storable_text
 from pipeyard.store.database import Record, Rows
 from pipeyard.store.tables import environments, sdk_tokens, users, variables
 
