@@ -232,6 +232,23 @@ class Runtime(Protocol):
         """End the pod, politely for `grace_s`, then not, and remove what it leaves. Idempotent."""
         ...
 
+    async def close(self) -> None:
+        """Let go of the pods; they live on."""
+        ...
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """What server.py has opened for this installation."""
+
+    store: Store
+    logs: LogStore
+    files: DataStore
+    images: ImageBuilder
+    runtime: Runtime
+    keep_code: Callable[[Path, Path, Path, PipelineDeclaration], None]  # upload, kept archive, unpacked code
+    gpu_count: int
+
 
 class Engine(Protocol):
     """What the services ask of the engine. Each call comes after the commit of what it is about."""

@@ -7,60 +7,26 @@ import functools
 import os
 import sys
 import tempfile
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pipeyard import clock
 from pipeyard.api.app import create_app
-from pipeyard.api.context import Services
 from pipeyard.data_folder import Credentials, DataFolder
 from pipeyard.data_store.local import LocalDataStore
-from pipeyard.domain.executions import Outcome
 from pipeyard.domain.pods import IsolationLevel
-from pipeyard.engine.engine import RunningEngine
-from pipeyard.engine.guarded_tasks import GuardedTasks
-from pipeyard.engine.intake import Records
-from pipeyard.engine.janitor import Janitor
-from pipeyard.engine.output_files import OutputFiles
-from pipeyard.engine.places import Places
-from pipeyard.engine.workshop import Workshop
 from pipeyard.http_server import create_server, listen, local_url, watch_signals
 from pipeyard.images.archives import ArchiveLimits, keep_code
 from pipeyard.images.enclosure import Enclosure
 from pipeyard.images.venv import VenvImageBuilder
 from pipeyard.logs.sqlite import SqliteLogStore
-from pipeyard.ports import LogStore, Store
+from pipeyard.ports import Adapters
 from pipeyard.runtimes.gpus import count_gpus
 from pipeyard.runtimes.process.runtime import PodOptions, ProcessRuntime
-from pipeyard.services.cleaning import Cleaning
-from pipeyard.services.deployments import DeploymentService
-from pipeyard.services.endpoint_paths import endpoint_paths
-from pipeyard.services.executions import ExecutionService
-from pipeyard.services.identities import IdentityService
-from pipeyard.services.installation import ensure_environment, ensure_owner, find_environment
-from pipeyard.services.notices import Notices
-from pipeyard.services.pipelines import CodeFolders, PipelineService
-from pipeyard.services.remembered import Remembered
-from pipeyard.services.variables import VariableService
+from pipeyard.services.installation import ensure_environment, ensure_owner
 from pipeyard.settings import Settings
 from pipeyard.store.sqlite import SqliteStore
 from pipeyard.wire import TOKEN_VARIABLE
-
-
-@dataclass(frozen=True)
-class Platform:
-    """Everything that runs, wired."""
-
-    services: Services
-    engine: RunningEngine
-    janitor: Janitor
-    notices: Notices
-    store: Store
-    logs: LogStore
-    runtime: ProcessRuntime
+from pipeyard.wiring import Platform, wire
 
 
 async def serve(settings: Settings, announce: Callable[[Platform, Credentials, Path], None]) -> None:
@@ -72,9 +38,10 @@ async def serve(settings: Settings, announce: Callable[[Platform, Credentials, P
     folder = DataFolder(settings.data_dir)
     with folder.locked(), listen(settings) as listener:
         url = local_url(listener)
-        platform = await build_platform(settings, folder, url)
-        await ensure_environment(platform.store)
-        token = await ensure_owner(platform.store, folder.read_credentials().get(TOKEN_VARIABLE))
+        adapters = await open_adapters(settings, folder)
+        platform = await wire(settings, folder, url, adapters)
+        await ensure_environment(adapters.store)
+        token = await ensure_owner(adapters.store, folder.read_credentials().get(TOKEN_VARIABLE))
         public_url = settings.public_url.rstrip("/") or url
         credentials = Credentials(token, public_url, public_url)
         written = folder.write_credentials(credentials)
@@ -86,73 +53,25 @@ async def serve(settings: Settings, announce: Callable[[Platform, Credentials, P
         if ends_pods():
             await platform.engine.end_pods()
         await platform.engine.let_go()
-        await platform.runtime.close()
-        await platform.logs.close()
-        await platform.store.close()
+        await adapters.runtime.close()
+        await adapters.logs.close()
+        await adapters.store.close()
 
 
-async def build_platform(settings: Settings, folder: DataFolder, url: str) -> Platform:
-    """Open the adapters and wire everything. Raises PipeyardError when one cannot be opened."""
+async def open_adapters(settings: Settings, folder: DataFolder) -> Adapters:
+    """Raises PipeyardError when one cannot be opened."""
     store = SqliteStore.open(folder / "pipeyard.db", folder.encryption_key())
-    logs = SqliteLogStore.open(folder / "logs.db")
-    files = LocalDataStore(folder / "data_store")
     runtime = await ProcessRuntime.open(folder.root, pod_options(settings))
-    images = _image_builder(settings, folder, runtime)
-    folders = CodeFolders(folder / "code")
-    server_id = uuid.uuid4().hex
-    await store.add_server(server_id, clock.now())
-    notices, places = Notices(), Places(settings.queue_max_executions)
-
-    def ended(execution_id: str, outcome: Outcome | None) -> None:
-        places.leave(execution_id)
-        if outcome is not None:
-            notices.tell(execution_id, outcome)
-
-    output_files = OutputFiles(folder / "incoming", files)
-    records = Records(store, logs, output_files, server_id, settings.values_max_bytes, ended)
-    identities = IdentityService(store, folder.signing_key(), settings.access_token_ttl_s)
-    variables = Remembered(store.list_variables)
-    workshop = Workshop(
-        store=store,
-        runtime=runtime,
-        images=images,
-        folders=folders,
-        files=files,
-        records=records,
-        identities=identities,
-        tasks=GuardedTasks(),
-        variables=variables,
-        environment_url=lambda environment_id: url,
-        control_url=url,
-        notify=notices.notify,
-    )
-    engine = RunningEngine(workshop, settings, places)
-    cleaning, paths = Cleaning(files, logs), endpoint_paths(store)
-    pipelines = PipelineService(store, logs, engine, notices, folders, cleaning, paths)
-    deployments = DeploymentService(store, logs, engine, notices, cleaning, pipelines, paths, count_gpus())
-    executions = ExecutionService(store, logs, files, engine, notices, cleaning, server_id, settings.values_max_bytes)
-
-    async def health() -> dict[str, Any]:
-        return {"store": {"status": "up"}, "pods": {"status": "up", "info": f"isolation: {runtime.isolation.value}"}}
-
     limits = ArchiveLimits(settings.archive_max_unpacked_bytes, settings.archive_max_members)
-    services = Services(
-        settings=settings,
-        identities=identities,
-        variables=VariableService(store, variables),
-        pipelines=pipelines,
-        deployments=deployments,
-        executions=executions,
-        endpoint_paths=paths,
-        environments=Remembered(find_environment(store)),
-        folders=folders,
-        uploads=folder / "uploads",
+    return Adapters(
+        store=store,
+        logs=SqliteLogStore.open(folder / "logs.db"),
+        files=LocalDataStore(folder / "data_store"),
+        images=_image_builder(settings, folder, runtime),
+        runtime=runtime,
         keep_code=functools.partial(keep_code, limits=limits),
-        languages=images.languages,
-        health=health,
-        pods_of=engine.list_pods,
+        gpu_count=count_gpus(),
     )
-    return Platform(services, engine, Janitor(workshop, services.uploads), notices, store, logs, runtime)
 
 
 def pod_options(settings: Settings) -> PodOptions:

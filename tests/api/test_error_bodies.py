@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from pipeyard.api import control, deployments, endpoints, environment, executions, pipelines
+from pipeyard.api import endpoints
+from pipeyard.api.app import MODULES
 from pipeyard.wire import API_PREFIX
 from tests.platforms import Platform
 
-MODULES = (control, environment, pipelines, executions, deployments)
 PUBLIC = {("GET", "/health"), ("GET", "/environment-info"), ("POST", "/auth/refresh")}
 ROUTES = sorted(
     (method, f"{API_PREFIX}{route.path}")

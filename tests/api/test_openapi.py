@@ -7,11 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeyard.api import control, deployments, environment, executions, pipelines
+from pipeyard.api.app import MODULES
 from pipeyard.wire import API_PREFIX
 from tests.platforms import Platform
-
-MODULES = (control, environment, pipelines, executions, deployments)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import typer.main
 from craft_ai_sdk import CraftAiSdk
 
 from pipeyard import errors
-from pipeyard.api import control, deployments, environment, executions, pipelines
+from pipeyard.api.app import MODULES
 from pipeyard.api.endpoints import ROUTES
 from pipeyard.api.errors import STATUS_CODES
 from pipeyard.cli.main import app
@@ -39,7 +39,7 @@ def test_the_page_of_settings_is_what_the_settings_say() -> None:
 def test_every_route_is_documented_and_no_other() -> None:
     routes = {
         (method, API_PREFIX + route.path)
-        for module in (control, environment, pipelines, executions, deployments)
+        for module in MODULES
         for route in module.router.routes
         for method in route.methods
     }

@@ -14,6 +14,8 @@ from pipeyard.api.middleware import BodyLimit, EnvironmentPrefix, RequestIds
 from pipeyard.api.openapi import describe
 from pipeyard.wire import API_PREFIX
 
+MODULES = (control, environment, pipelines, executions, deployments)  # each with a `router` below API_PREFIX
+
 
 def create_app(services: Services) -> FastAPI:
     """The ASGI application of one server."""
@@ -27,7 +29,7 @@ def create_app(services: Services) -> FastAPI:
         responses=RESPONSES,
     )
     app.state.services = services
-    for module in (control, environment, pipelines, executions, deployments):
+    for module in MODULES:
         app.include_router(module.router, prefix=API_PREFIX)
     app.router.routes[:0] = ROUTES  # first: the hot path is matched without a look at the others
     describe(app)

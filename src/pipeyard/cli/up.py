@@ -9,8 +9,9 @@ import typer
 import uvloop
 
 from pipeyard.data_folder import Credentials
-from pipeyard.server import Platform, serve
+from pipeyard.server import serve
 from pipeyard.settings import Settings
+from pipeyard.wiring import Platform
 
 
 def run_server(settings: Settings) -> None:
@@ -25,4 +26,4 @@ def _announce(platform: Platform, credentials: Credentials, written: Path) -> No
     typer.echo(f"Pipeyard is up: {credentials.environment_url}")
     typer.echo(f"  credentials    {written}")
     typer.echo(f"  API            {credentials.environment_url}/api/docs")
-    typer.echo(f"  pod isolation  {platform.runtime.isolation.value}")
+    typer.echo(f"  pod isolation  {platform.adapters.runtime.isolation.value}")
