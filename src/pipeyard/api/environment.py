@@ -9,6 +9,7 @@ from starlette.responses import Response
 import pipeyard
 from pipeyard.api.context import AnyCaller, Hub, Place
 from pipeyard.api.json_answers import json_answer
+from pipeyard.api.operations import INSTANT, TEXT, operation, record
 from pipeyard.api.queries import read_object
 from pipeyard.clock import to_wire
 from pipeyard.errors import NotFoundError
@@ -38,7 +39,11 @@ async def get_environment_info(hub: Hub, environment: Place) -> Response:
     )
 
 
-@router.get("/environment-summary", summary="The state of the environment")
+@router.get(
+    "/environment-summary",
+    summary="The state of the environment",
+    **operation({200: ("Its state", record({"environment_status": TEXT, "environment_status_updated_at": INSTANT}))}),
+)
 async def get_environment_summary(environment: Place, caller: AnyCaller) -> Response:
     """An environment of one machine is ready as soon as it answers."""
     return json_answer(
