@@ -15,6 +15,7 @@ from typing import Protocol
 from pipeyard.domain.deployments import Deployment, DeploymentStatus
 from pipeyard.domain.executions import (
     Execution,
+    ExecutionFilter,
     ExecutionStatus,
     ExecutionSummary,
     NewExecution,
@@ -118,8 +119,8 @@ class ExecutionStore(Protocol):
     async def get_status(self, execution_id: str) -> ExecutionStatus | None: ...
     async def get_input_values(self, execution_id: str) -> str | None: ...
     async def get_output_values(self, execution_id: str) -> str | None: ...
-    async def list_executions(self, pipeline_id: str) -> Sequence[ExecutionSummary]:
-        """Newest first, those of its deployments included."""
+    async def list_executions(self, chosen: ExecutionFilter) -> Sequence[ExecutionSummary]:
+        """Newest first."""
         ...
 
     async def latest_execution(
@@ -153,6 +154,12 @@ class LogStore(Protocol):
         ...
 
     async def read(self, subject: Subject, subject_id: str, span: LogRange) -> Sequence[LogLine]: ...
+    async def read_after(
+        self, subject: Subject, subject_id: str, number: int, limit: int
+    ) -> Sequence[tuple[int, LogLine]]:
+        """In the order of arrival, each with its number: those behind `number` (0: from the first)."""
+        ...
+
     async def delete(self, subject: Subject, subject_ids: Iterable[str]) -> None: ...
     async def close(self) -> None: ...
 

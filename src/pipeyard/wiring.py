@@ -23,6 +23,7 @@ from pipeyard.services.cleaning import Cleaning
 from pipeyard.services.deployments import DeploymentService
 from pipeyard.services.endpoint_paths import endpoint_paths
 from pipeyard.services.executions import ExecutionService
+from pipeyard.services.followed_logs import FollowedLogs
 from pipeyard.services.identities import IdentityService
 from pipeyard.services.installation import find_environment
 from pipeyard.services.notices import Notices
@@ -45,10 +46,11 @@ class Platform:
 
 async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapters) -> Platform:
     """`url`: the server's address as pods reach it."""
-    store, logs, files = adapters.store, adapters.logs, adapters.files
+    store, files = adapters.store, adapters.files
     server_id = uuid.uuid4().hex
     await store.add_server(server_id, clock.now())
     notices, places = Notices(), Places(settings.queue_max_executions)
+    logs = FollowedLogs(adapters.logs, notices)
     identities = IdentityService(store, folder.signing_key(), settings.access_token_ttl_s)
     variables = Remembered(store.list_variables)
     folders = CodeFolders(folder / "code")

@@ -643,6 +643,21 @@ ACCESS = [
 ]  # fmt: skip
 
 READS = [
+    case("a list of no executions", lambda w: Bad("GET", f"{API}/executions?limit=0"), 400, "limit", "1 to 1000"),
+    case("a list of too many executions", lambda w: Bad("GET", f"{API}/executions?limit=1001"), 400, "limit", "1000"),
+    case("a list of half an execution", lambda w: Bad("GET", f"{API}/executions?limit=0.5"), 400, "limit"),
+    case("executions of a status that is none", lambda w: Bad("GET", f"{API}/executions?status=running"), 400,
+         "status", "Running"),
+    case("executions of a pipeline that is not there", lambda w: Bad("GET", f"{API}/executions?pipeline_name=x"), 404,
+         'no pipeline named "x"'),
+    case("executions of a deployment that is not there", lambda w: Bad("GET", f"{API}/executions?deployment_name=x"),
+         404, 'no deployment named "x"'),
+    case("executions before one that is not there", lambda w: Bad("GET", f"{API}/executions?before=x"), 404,
+         'no execution named "x"'),
+    case("following with a word that is no truth value", lambda w: Bad(
+        "GET", f"{API}/executions/{w.execution_id}/logs?follow=yes"), 400, "follow", "true, false"),
+    case("following an execution that is not there", lambda w: Bad("GET", f"{API}/executions/x/logs?follow=true"), 404,
+         'no execution named "x"'),
     *(case(f"a log from {value!r}", lambda w, value=value: w.logs(**{"from": value}), 400, "from", "whole number")
       for value in (-1, 1.5, "2026-11-22", True, 10**18, [])),
     case("a log to a negative instant", lambda w: w.logs(to=-1), 400, "to", "whole number"),

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from pipeyard.api.context import AnyCaller, Hub, Person, Place, Services
 from pipeyard.api.json_answers import json_answer
+from pipeyard.api.log_streams import FOLLOW, log_stream
 from pipeyard.api.queries import read_flag, read_log_range, read_object
 from pipeyard.api.shapes import deployment_log_row, deployment_row, deployment_shape
 from pipeyard.api.triggers import read_trigger
@@ -81,6 +82,15 @@ async def read_deployment_logs(
     """What its pods printed outside of executions, and what the platform did with them."""
     lines = await hub.deployments.read_logs(environment.id, name, await read_log_range(request))
     return json_answer([deployment_log_row(line) for line in lines])
+
+
+@router.get("/deployments/{name}/logs", summary="The log of a deployment, as it comes", **FOLLOW)
+async def follow_deployment_logs(
+    name: str, request: Request, hub: Hub, environment: Place, caller: AnyCaller
+) -> Response:
+    """One JSON object a line; with `follow=true` until the deployment is deleted."""
+    batches = await hub.deployments.follow_logs(environment.id, name, live=read_flag(request, "follow"))
+    return log_stream(batches, deployment_log_row)
 
 
 @router.get("/deployments/{name}/executions/latest", summary="The latest execution of a deployment")

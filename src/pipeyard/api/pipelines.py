@@ -12,9 +12,11 @@ from starlette.responses import FileResponse, Response
 from pipeyard.api.context import AnyCaller, Hub, Person, Place, Services, environment_url
 from pipeyard.api.forms import decode_pipeline_form
 from pipeyard.api.json_answers import json_answer
+from pipeyard.api.log_streams import FOLLOW, log_stream
 from pipeyard.api.queries import content_type, read_flag, read_log_range, read_object
 from pipeyard.api.shapes import execution_row, log_row, pipeline_row, pipeline_shape
 from pipeyard.api.uploads import read_form
+from pipeyard.domain.executions import ExecutionFilter
 from pipeyard.domain.names import check_name
 from pipeyard.domain.pipeline_declarations import read_declaration
 from pipeyard.domain.pipelines import PipelineDeclaration
@@ -110,11 +112,21 @@ async def read_pipeline_logs(name: str, request: Request, hub: Hub, environment:
     return json_answer([log_row(line) for line in lines])
 
 
+@router.get("/pipelines/{name}/logs", summary="The log of a pipeline's build, as it comes", **FOLLOW)
+async def follow_pipeline_logs(
+    name: str, request: Request, hub: Hub, environment: Place, caller: AnyCaller
+) -> Response:
+    """One JSON object a line; with `follow=true` until the build has ended."""
+    batches = await hub.pipelines.follow_logs(environment.id, name, live=read_flag(request, "follow"))
+    return log_stream(batches, log_row)
+
+
 @router.get("/pipelines/{name}/executions", summary="The executions of a pipeline")
 async def list_executions(name: str, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
     """Newest first, those of its deployments included."""
     pipeline = await hub.pipelines.get(environment.id, name)
-    return json_answer([execution_row(one) for one in await hub.executions.list(pipeline)])
+    chosen = ExecutionFilter(environment.id, pipeline_id=pipeline.id)
+    return json_answer([execution_row(one) for one in await hub.executions.list(chosen)])
 
 
 @router.get("/pipelines/{name}/executions/latest", summary="The latest execution of a pipeline")

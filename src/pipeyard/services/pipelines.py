@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from pipeyard.domain.deployments import Deployment
 from pipeyard.domain.log_lines import LogLine, LogRange, Subject
 from pipeyard.domain.pipelines import Origin, Pipeline, PipelineDeclaration, PipelineStatus
 from pipeyard.errors import ConflictError, NotFoundError
-from pipeyard.ports import Engine, LogStore, Store
+from pipeyard.ports import Engine, Store
 from pipeyard.services.cleaning import Cleaning
 from pipeyard.services.endpoint_paths import EndpointPaths
+from pipeyard.services.followed_logs import FollowedLogs
 from pipeyard.services.notices import Notices
 
 
@@ -50,7 +51,7 @@ class PipelineService:
     """What a user can ask of pipelines."""
 
     store: Store
-    logs: LogStore
+    logs: FollowedLogs
     engine: Engine
     notices: Notices
     folders: CodeFolders
@@ -122,6 +123,16 @@ class PipelineService:
         """The build's lines."""
         pipeline = await self.get(environment_id, name)
         return await self.logs.read(Subject.PIPELINE, pipeline.id, span)
+
+    async def follow_logs(self, environment_id: str, name: str, *, live: bool) -> AsyncIterator[Sequence[LogLine]]:
+        """The build's lines as they come, until it has ended (`live`), or those there are. Raises NotFoundError."""
+        pipeline = await self.get(environment_id, name)
+
+        async def is_over() -> bool:
+            seen = await self.store.get_pipeline_by_id(pipeline.id)
+            return seen is None or seen.status is not PipelineStatus.CREATION_PENDING
+
+        return self.logs.follow(Subject.PIPELINE, pipeline.id, is_over if live else None)
 
     async def delete(self, environment_id: str, name: str, *, force: bool) -> tuple[Pipeline, Sequence[Deployment]]:
         """The pipeline and the deployments that went with it. Raises ConflictError when it has some and not `force`."""
