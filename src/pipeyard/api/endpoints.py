@@ -104,7 +104,7 @@ async def _let_in(request: Request) -> EndpointCall:
     if access_token is None:
         message = "no token: send the header Authorization: EndpointToken <endpoint token>"
         raise AuthenticationError(message, ENDPOINT_SCHEME)
-    hub.identities.authenticate(access_token)
+    hub.identities.authenticate(access_token).check_environment(environment.id)
     return EndpointCall(hub, deployment, url, None)
 
 

@@ -13,6 +13,7 @@ from pipeyard.domain.names import check_keys, shown
 from pipeyard.errors import InvalidInputError
 from pipeyard.pod.depth import DEPTH_MAX, is_too_deep
 
+LIMIT_MAX = 1_000_000_000
 LATEST_MS = 253_402_300_799_000  # the year 9999, the last that the standard library can hold
 
 
@@ -83,7 +84,7 @@ async def read_log_range(request: Request) -> LogRange:
     fields = await read_object(request)
     check_keys("", fields, ("from", "to", "limit"))
     numbers = {}
-    for key, most in (("from", LATEST_MS), ("to", LATEST_MS), ("limit", 1_000_000_000)):
+    for key, most in (("from", LATEST_MS), ("to", LATEST_MS), ("limit", LIMIT_MAX)):
         value = fields.get(key)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most):
             raise InvalidInputError(key, f"{shown(value)} is not usable", f"a whole number from 0 to {most}")
