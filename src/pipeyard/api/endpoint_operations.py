@@ -29,7 +29,16 @@ from pipeyard.api.operations import (
 )
 
 HTML = "text/html"
-ENDPOINT_TOKEN: list[Json] = [{"endpoint_token": []}, {"endpoint_token_in_url": []}, {"access_token": []}]
+ENDPOINT_TOKENS: Json = {
+    "endpoint_token": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "EndpointToken <endpoint token>",
+    },
+    "endpoint_token_in_url": {"type": "apiKey", "in": "query", "name": "token"},
+}
+_SECURITY: list[Json] = [*({name: []} for name in ENDPOINT_TOKENS), {"access_token": []}]
 PREFER: Json = {
     "name": "Prefer",
     "in": "header",
@@ -144,7 +153,7 @@ def _describe(
         "operationId": operation_id,
         "summary": summary,
         "description": description,
-        "security": ENDPOINT_TOKEN,
+        "security": _SECURITY,
         "parameters": [*parameters, *request.get("parameters", ())],
         "responses": {str(status): answer.describe() for status, answer in answers.items()} | RESPONSES,
     }

@@ -8,20 +8,11 @@ from collections.abc import Iterator
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from pipeyard.api.endpoint_operations import describe_endpoints
+from pipeyard.api.endpoint_operations import ENDPOINT_TOKENS, describe_endpoints
 from pipeyard.api.operations import TEXT, Json
 
 _POINTER = re.compile(r" \(wire\.md [\d.]+\)")
 _REQUEST_ID: Json = {"required": True, "schema": TEXT, "description": "also in the server's log"}
-_ENDPOINT_TOKENS: Json = {
-    "endpoint_token": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "Authorization",
-        "description": "EndpointToken <endpoint token>",
-    },
-    "endpoint_token_in_url": {"type": "apiKey", "in": "query", "name": "token"},
-}
 
 
 def operation_id(route: APIRoute) -> str:
@@ -38,7 +29,7 @@ def describe(app: FastAPI) -> None:
         if app.openapi_schema is None:
             schema = generate()
             schema["paths"].update(describe_endpoints())
-            schema["components"]["securitySchemes"].update(_ENDPOINT_TOKENS)
+            schema["components"]["securitySchemes"].update(ENDPOINT_TOKENS)
             for operation in _operations(schema):
                 _complete(operation)
             app.openapi_schema = schema
