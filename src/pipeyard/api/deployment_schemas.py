@@ -73,8 +73,10 @@ NEW_ENDPOINT = record(
 UPDATE = record({"is_enabled": FLAG})
 CHOSEN_TOKEN: Json = {"type": "object", "properties": {"endpoint_token": TOKEN}}
 INPUTS: Json = {
-    "type": "object",
+    "type": ["object", "null"],
     "description": "values by endpoint input name; a name that is no input is ignored",
-    "additionalProperties": True,
 }
-INPUTS_FORM: Json = INPUTS | {"description": "by endpoint input name: files, and values as JSON or as bare text"}
+INPUTS_FORM: Json = {
+    "type": "object",
+    "description": "by endpoint input name: files, and values as JSON or as bare text",
+}

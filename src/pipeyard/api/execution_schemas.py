@@ -58,7 +58,9 @@ DELETED = record({"execution_id": EXECUTION_ID})
 VALUE = Answer("The value, or the bytes of a file; null when there is none", ANY, {BYTES: FILE})
 
 _VALUES: Json = {"type": "object", "description": "values by input name"}
-RUN = record({}, {"json_inputs": maybe(_VALUES), "inputs_mapping": INPUT_MAPPINGS, "outputs_mapping": OUTPUT_MAPPINGS})
+RUN = maybe(
+    record({}, {"json_inputs": maybe(_VALUES), "inputs_mapping": INPUT_MAPPINGS, "outputs_mapping": OUTPUT_MAPPINGS})
+)
 RUN_FORM: Json = {
     "type": "object",
     "properties": {

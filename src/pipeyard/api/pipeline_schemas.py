@@ -7,7 +7,11 @@ from pipeyard.api.operations import ANY, FILE, FLAG, INSTANT, NAME, TEXT, Json, 
 from pipeyard.domain.modes import Rule
 from pipeyard.domain.pipelines import Origin, PipelineStatus
 
-_LANGUAGE: Json = {"type": "string", "examples": ["python:3.11-slim"]}
+_LANGUAGE: Json = {
+    "type": "string",
+    "pattern": r"^python:3\.(0|[1-9][0-9]?)-slim$",
+    "examples": ["python:3.11-slim"],
+}
 
 PIPELINE = record(
     {
@@ -62,6 +66,7 @@ PIPELINE_LINKS = {
     for name in ("getPipeline", "runPipeline", "readPipelineLogs", "listPipelineExecutions", "deletePipeline")
 }
 
+_DECLARED = ("name", "data_type", "description")
 # Of a form. Lists and objects are bracketed fields; the first element of each stands for all.
 PIPELINE_FORM: Json = {
     "type": "object",
@@ -75,7 +80,7 @@ PIPELINE_FORM: Json = {
         "container_config[requirements_path]": TEXT,
         "container_config[included_folders][0]": TEXT,
         "container_config[system_dependencies][0]": TEXT,
-        "inputs[0][name]": TEXT,
+        "inputs[0][name]": {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_]{0,99}$"},
         "inputs[0][data_type]": DATA_TYPE,
         "inputs[0][description]": TEXT,
         "inputs[0][is_required]": choice("true", "false"),
@@ -84,6 +89,11 @@ PIPELINE_FORM: Json = {
         "outputs[0][data_type]": DATA_TYPE,
         "outputs[0][description]": TEXT,
         "step_file": FILE | {"description": "the code, a gzip tar"},
+    },
+    "dependentRequired": {
+        f"{kind}[0][{key}]": [f"{kind}[0][name]", f"{kind}[0][data_type]"]
+        for kind, keys in (("inputs", (*_DECLARED, "is_required", "default_value")), ("outputs", _DECLARED))
+        for key in keys
     },
 }
 PIPELINE_OF_TEMPLATE = record({"pipeline_name": NAME, "pipeline_template_name": NAME})

@@ -65,11 +65,8 @@ async def read_object(request: Request) -> dict[str, Any]:
 
 def read_flag(request: Request, *names: str) -> bool:
     """Whether one of the query parameters is true, in any spelling. Raises InvalidInputError."""
-    for name in names:
-        text = request.query_params.get(name)
-        if text is not None:
-            return parse_flag(name, text)
-    return False
+    given = {name: request.query_params[name] for name in names if name in request.query_params}
+    return True in [parse_flag(name, text) for name, text in given.items()]  # a list: each is checked
 
 
 def parse_flag(field: str, text: str) -> bool:
