@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 UV := .venv/bin/uv
 
-.PHONY: setup demo test check bench
+.PHONY: setup demo test check bench fuzz
 
 setup: .venv/.ready
 
@@ -34,3 +34,7 @@ bench: setup .bench/litserve/.ready
 	$(UV) venv --quiet --clear --python .venv/bin/python .bench/litserve
 	$(UV) pip sync --quiet --compile-bytecode --require-hashes --python .bench/litserve/bin/python $<
 	touch $@
+
+# `make fuzz MINUTES=1` is the short form: random requests after the OpenAPI description, against a platform of its own.
+fuzz: setup
+	MINUTES=$(MINUTES) .venv/bin/python -m tests.fuzz

@@ -25,7 +25,7 @@ from pipeyard.services.endpoint_paths import endpoint_paths
 from pipeyard.services.executions import ExecutionService
 from pipeyard.services.followed_logs import FollowedLogs
 from pipeyard.services.identities import IdentityService
-from pipeyard.services.installation import find_environment
+from pipeyard.services.installation import find_environment, find_environment_url
 from pipeyard.services.notices import Notices
 from pipeyard.services.pipelines import CodeFolders, PipelineService
 from pipeyard.services.remembered import Remembered
@@ -71,7 +71,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         identities=identities,
         tasks=GuardedTasks(),
         variables=variables,
-        environment_url=lambda environment_id: url,
+        environment_urls=Remembered(find_environment_url(store, url)),
         control_url=url,
         notify=notices.notify,
     )

@@ -105,6 +105,15 @@ class World:
         key = (self.platform.data_dir / "keys" / "signing.key").read_text().strip()
         return jwt.encode({"sub": "u", "iat": 1, "exp": 4_000_000_000, "type": "access"} | claims, key, "HS256")
 
+    def environment_id(self) -> str:
+        """Of the environment that everything is in."""
+        found: str = self.client.get(f"{API}/environment-info").json()["environment_id"]
+        return found
+
+    def pod_token(self, environment_id: str) -> str:
+        """An access token of the code of an execution."""
+        return self.signed(pod_of={"environment_id": environment_id, "kind": "execution", "id": "x"})
+
     def download_token(self) -> str:
         """What opens the pipeline's archive."""
         url: str = self.send(Bad("GET", f"{API}/pipelines/{self.pipeline}/download")).json()["signed_url"]
@@ -601,8 +610,12 @@ ACCESS = [
     case("an endpoint token as an access token", lambda w: Bad(
         "GET", f"{API}/pipelines", authorization=f"Bearer {w.deployment['endpoint_token']}"), 401, "access token"),
     case("a change by the code of an execution", lambda w: Bad("POST", f"{API}/endpoints", {
-        "json": {"pipeline_name": w.pipeline, "name": "never"}}, f"Bearer {w.signed(pod_of='execution:x')}"), 403,
-        "execution", "not change"),
+        "json": {"pipeline_name": w.pipeline, "name": "never"}}, f"Bearer {w.pod_token(w.environment_id())}"), 403,
+        "POST /api/v1/endpoints", "not for the code in a pod"),
+    case("a look by the code of an execution of another environment", lambda w: Bad(
+        "GET", f"{API}/pipelines", authorization=f"Bearer {w.pod_token('another')}"), 403, "another environment"),
+    case("a pod's token of an earlier version", lambda w: Bad(
+        "GET", f"{API}/pipelines", authorization=f"Bearer {w.signed(pod_of='execution:x')}"), 401, "earlier version"),
     case("an access token in the place of the SDK token", lambda w: Bad(
         "POST", f"{API}/auth/refresh", {"json": {"refresh_token": w.access_token}}), 401, "SDK token",
         "credentials.env"),

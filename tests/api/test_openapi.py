@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
@@ -44,6 +45,41 @@ def test_every_route_has_a_summary_and_a_description(openapi: dict[str, Any]) ->
         for method, operation in methods.items():
             assert operation.get("summary"), f"{method} {path} has no summary"
             assert operation.get("description"), f"{method} {path} has no description"
+
+
+def test_operations_are_named_alike_and_each_once(openapi: dict[str, Any]) -> None:
+    names = [operation["operationId"] for methods in openapi["paths"].values() for operation in methods.values()]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch("[a-z]+([A-Z][a-z]+)*", name) for name in names)
+    assert "createPipeline" in names
+
+
+def test_every_answer_says_what_its_body_is(openapi: dict[str, Any]) -> None:
+    for path, methods in openapi["paths"].items():
+        for method, operation in methods.items():
+            for status, response in operation["responses"].items():
+                bodies = response.get("content", {})
+                assert bool(bodies) == (status != "204"), f"{method} {path} {status}"
+                assert all("schema" in body for body in bodies.values()), f"{method} {path} {status}"
+                assert "X-Request-Id" in response["headers"]
+
+
+def test_every_link_leads_to_an_operation_and_fills_its_path(openapi: dict[str, Any]) -> None:
+    paths = {
+        operation["operationId"]: set(re.findall(r"{(\w+)}", path))
+        for path, methods in openapi["paths"].items()
+        for operation in methods.values()
+    }
+    links = [
+        link
+        for methods in openapi["paths"].values()
+        for operation in methods.values()
+        for response in operation["responses"].values()
+        for link in response.get("links", {}).values()
+    ]
+    assert links
+    for link in links:
+        assert set(link["parameters"]) == paths[link["operationId"]], link
 
 
 def test_the_calls_of_endpoints_are_listed_too(openapi: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from pipeyard.api.context import Services
 from pipeyard.api.endpoints import ROUTES
 from pipeyard.api.errors import RESPONSES, add_error_handlers
 from pipeyard.api.middleware import BodyLimit, EnvironmentPrefix, RequestIds
-from pipeyard.api.openapi import describe
+from pipeyard.api.openapi import describe, operation_id
 from pipeyard.wire import API_PREFIX
 
 MODULES = (control, environment, pipelines, executions, deployments)  # each with a `router` below API_PREFIX
@@ -27,6 +27,7 @@ def create_app(services: Services) -> FastAPI:
         openapi_url="/api/openapi.json",
         redirect_slashes=False,
         responses=RESPONSES,
+        generate_unique_id_function=operation_id,
     )
     app.state.services = services
     for module in MODULES:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 from starlette.requests import Request
 
 from pipeyard.domain.pipelines import PipelineDeclaration
@@ -67,26 +69,42 @@ def bearer_token(request: Request) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def caller_of(request: Request) -> Caller:
-    """Anyone with an access token: a person, or the code in a pod. Raises AuthenticationError."""
-    token = bearer_token(request)
-    if token is None:
-        raise AuthenticationError("no access token: send the header Authorization: Bearer <access token>")
-    return services_of(request).identities.authenticate(token)
+class AccessToken(SecurityBase):
+    """Who holds the access token of the request. By this class OpenAPI sees which routes need one."""
 
+    model = HTTPBearer(description="from POST /api/v1/auth/refresh")
+    scheme_name = "access_token"
 
-def person_of(request: Request) -> Caller:
-    """A person. Raises PermissionDeniedError for the code in a pod."""
-    caller = caller_of(request)
-    if caller.pod_of is not None:
-        raise PermissionDeniedError(
-            "the code of an execution may read, record, use variables and trigger endpoints, but not change pipelines "
-            "and deployments"
-        )
-    return caller
+    async def __call__(self, request: Request) -> Caller:
+        """Raises AuthenticationError."""
+        token = bearer_token(request)
+        if token is None:
+            raise AuthenticationError("no access token: send the header Authorization: Bearer <access token>")
+        return services_of(request).identities.authenticate(token)
 
 
 Hub = Annotated[Services, Depends(services_of)]
 Place = Annotated[Environment, Depends(environment_of)]
+TokenHolder = Annotated[Caller, Depends(AccessToken())]
+
+
+async def caller_of(holder: TokenHolder, environment: Place) -> Caller:
+    """A person, or the code in a pod of this environment. Raises PermissionDeniedError."""
+    holder.check_environment(environment.id)
+    return holder
+
+
 AnyCaller = Annotated[Caller, Depends(caller_of)]
+
+
+async def person_of(request: Request, caller: AnyCaller) -> Caller:
+    """A person. Raises PermissionDeniedError for the code in a pod."""
+    if caller.pod_of is not None:
+        raise PermissionDeniedError(
+            f"{request.method} {request.url.path} is not for the code in a pod, which may read, record metrics of its "
+            "own executions, use the data store and the environment variables, and trigger endpoints and deployments"
+        )
+    return caller
+
+
 Person = Annotated[Caller, Depends(person_of)]

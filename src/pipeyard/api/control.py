@@ -6,8 +6,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pipeyard.api.context import AnyCaller, Hub
+from pipeyard.api.context import Hub, TokenHolder
 from pipeyard.api.json_answers import json_answer
+from pipeyard.api.operations import TEXT, operation, record
 from pipeyard.api.queries import read_object
 from pipeyard.domain.names import check_free_text
 from pipeyard.domain.users import User
@@ -15,9 +16,18 @@ from pipeyard.errors import InvalidInputError, NotFoundError
 
 router = APIRouter(tags=["Control"])
 
+_USER = record({"id": TEXT, "name": TEXT, "email": TEXT})
 
-@router.post("/auth/refresh", summary="Exchange an SDK token for an access token")
-async def refresh(request: Request, hub: Hub) -> Response:
+
+@router.post(
+    "/auth/refresh",
+    summary="Exchange an SDK token for an access token",
+    **operation(
+        {200: ("A JWT with the claims iat and exp", record({"access_token": TEXT}))},
+        body={"type": "object", "required": ["refresh_token"], "properties": {"refresh_token": TEXT}},
+    ),
+)
+async def refresh_access_token(request: Request, hub: Hub) -> Response:
     """`{"refresh_token": SDK token}` to `{"access_token": JWT}`. The SDK token stays valid."""
     token = (await read_object(request)).get("refresh_token")
     if token is None or token == "":
@@ -25,20 +35,24 @@ async def refresh(request: Request, hub: Hub) -> Response:
     return json_answer({"access_token": await hub.identities.refresh(check_free_text("refresh_token", token))})
 
 
-@router.get("/users/me", summary="The user of the access token")
-async def get_me(hub: Hub, caller: AnyCaller) -> Response:
+@router.get("/users/me", summary="The user of the access token", **operation({200: ("The user", _USER)}))
+async def get_me(hub: Hub, caller: TokenHolder) -> Response:
     """Id, name and e-mail address."""
     return json_answer(_shape(await hub.identities.get_user(caller.user_id)))
 
 
-@router.get("/users/{user_id}", summary="A user by id")
-async def get_user(user_id: str, hub: Hub, caller: AnyCaller) -> Response:
+@router.get("/users/{user_id}", summary="A user by id", **operation({200: ("The user", _USER)}))
+async def get_user(user_id: str, hub: Hub, caller: TokenHolder) -> Response:
     """Id, name and e-mail address; resolves every `created_by`."""
     return json_answer(_shape(await hub.identities.get_user(user_id)))
 
 
-@router.get("/environments/{environment_id}/vector-database", summary="The vector database of an environment")
-async def get_vector_database(environment_id: str, caller: AnyCaller) -> Response:
+@router.get(
+    "/environments/{environment_id}/vector-database",
+    summary="The vector database of an environment",
+    **operation({200: ("Its address and token", record({"vector_database_url": TEXT, "vector_database_token": TEXT}))}),
+)
+async def get_vector_database(environment_id: str, caller: TokenHolder) -> Response:
     """None is configured in this version: always 404."""
     message = "this installation has no vector database"
     raise NotFoundError("vector database", environment_id, message)

@@ -7,8 +7,34 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipeyard.api.context import AnyCaller, Hub, Person, Place, Services
+from pipeyard.api.deployment_schemas import (
+    CHOSEN_TOKEN,
+    CREATED,
+    DELETED,
+    DEPLOYMENT,
+    DEPLOYMENT_LINKS,
+    DEPLOYMENTS,
+    INPUTS,
+    INPUTS_FORM,
+    NEW_ENDPOINT,
+    NEW_TOKEN,
+    UPDATE,
+)
+from pipeyard.api.execution_schemas import LATEST
 from pipeyard.api.json_answers import json_answer
+from pipeyard.api.log_schemas import DEPLOYMENT_LOG, LOG_RANGE
 from pipeyard.api.log_streams import FOLLOW, log_stream
+from pipeyard.api.operations import (
+    EXECUTION_HEADER,
+    FORM,
+    JSON,
+    MULTIPART,
+    QUERY_FLAG,
+    Answer,
+    Name,
+    accepted,
+    operation,
+)
 from pipeyard.api.queries import read_flag, read_log_range, read_object
 from pipeyard.api.shapes import deployment_log_row, deployment_row, deployment_shape
 from pipeyard.api.triggers import read_trigger
@@ -21,7 +47,17 @@ from pipeyard.wire import EXECUTION_ID_HEADER
 router = APIRouter(tags=["Deployments"])
 
 
-@router.post("/endpoints", summary="Create an endpoint deployment")
+@router.post(
+    "/endpoints",
+    summary="Create an endpoint deployment",
+    **operation(
+        {
+            201: Answer("Up", CREATED, links=DEPLOYMENT_LINKS),
+            206: Answer("Accepted, its pod is starting", CREATED, links=DEPLOYMENT_LINKS),
+        },
+        body=NEW_ENDPOINT,
+    ),
+)
 async def create_endpoint(request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
     """Name and token: 201 when it can be called at once, 206 while its pod is starting (wire.md 6.2)."""
     fields = await read_object(request)
@@ -30,14 +66,24 @@ async def create_endpoint(request: Request, hub: Hub, environment: Place, caller
     return json_answer({"name": deployment.name, "endpoint_token": deployment.endpoint_token}, 201 if is_up else 206)
 
 
-@router.post("/periodic-deployment", summary="Create a periodic deployment")
-async def create_periodic(environment: Place, caller: Person) -> Response:
+@router.post(
+    "/periodic-deployment",
+    summary="Create a periodic deployment",
+    **operation({201: Answer("Up", CREATED)}, body={"type": "object"}),
+)
+async def create_periodic_deployment(environment: Place, caller: Person) -> Response:
     """Not in this version."""
     raise InvalidInputError("execution_rule", "periodic deployments are not supported by this version", "endpoint")
 
 
-@router.post("/endpoints/{name}/generate-new-token", summary="Replace the token of an endpoint")
-async def generate_token(name: str, request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
+@router.post(
+    "/endpoints/{name}/generate-new-token",
+    summary="Replace the token of an endpoint",
+    **operation({200: ("The new one", NEW_TOKEN)}, bodies={FORM: CHOSEN_TOKEN, MULTIPART: CHOSEN_TOKEN}),
+)
+async def generate_endpoint_token(
+    name: Name, request: Request, hub: Hub, environment: Place, caller: Person
+) -> Response:
     """The form field `endpoint_token` chooses it. The old token dies at once."""
     async with read_form(request) as form:
         chosen = form.text("endpoint_token")
@@ -45,14 +91,18 @@ async def generate_token(name: str, request: Request, hub: Hub, environment: Pla
     return json_answer({"endpoint_token": deployment.endpoint_token})
 
 
-@router.get("/deployments", summary="List deployments")
+@router.get("/deployments", summary="List deployments", **operation({200: ("All of them", DEPLOYMENTS)}))
 async def list_deployments(hub: Hub, environment: Place, caller: AnyCaller) -> Response:
     """Oldest first."""
     return json_answer([deployment_row(deployment) for deployment in await hub.deployments.list(environment.id)])
 
 
-@router.get("/deployments/{name}", summary="One deployment")
-async def get_deployment(name: str, request: Request, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+@router.get(
+    "/deployments/{name}",
+    summary="One deployment",
+    **operation({200: ("The deployment", DEPLOYMENT)}, query={"wait_for_completion": QUERY_FLAG}),
+)
+async def get_deployment(name: Name, request: Request, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
     """With `wait_for_completion=true` the answer is held until its status is settled."""
     if read_flag(request, "wait_for_completion"):
         deployment = await hub.deployments.wait_until_settled(environment.id, name, hub.settings.wait_hold_s)
@@ -61,23 +111,31 @@ async def get_deployment(name: str, request: Request, hub: Hub, environment: Pla
     return _answer(hub, deployment, caller)
 
 
-@router.patch("/deployments/{name}", summary="Enable or disable a deployment")
-async def update_deployment(name: str, request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
+@router.patch(
+    "/deployments/{name}",
+    summary="Enable or disable a deployment",
+    **operation({200: ("As it is now", DEPLOYMENT)}, body=UPDATE),
+)
+async def update_deployment(name: Name, request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
     """`{"is_enabled": bool}`. Disabling lets what was accepted end, then frees the pod."""
     fields = await read_object(request)
     return _answer(hub, await hub.deployments.update(environment.id, caller.user_id, name, fields), caller)
 
 
-@router.delete("/deployments/{name}", summary="Delete a deployment")
-async def delete_deployment(name: str, hub: Hub, environment: Place, caller: Person) -> Response:
+@router.delete("/deployments/{name}", summary="Delete a deployment", **operation({200: ("What went", DELETED)}))
+async def delete_deployment(name: Name, hub: Hub, environment: Place, caller: Person) -> Response:
     """With its executions, logs and pods."""
     deployment = await hub.deployments.delete(environment.id, name)
     return json_answer({"name": deployment.name, "execution_rule": deployment.rule.value})
 
 
-@router.post("/deployments/{name}/logs", summary="The log of a deployment")
+@router.post(
+    "/deployments/{name}/logs",
+    summary="The log of a deployment",
+    **operation({200: ("Its lines", DEPLOYMENT_LOG)}, body=LOG_RANGE),
+)
 async def read_deployment_logs(
-    name: str, request: Request, hub: Hub, environment: Place, caller: AnyCaller
+    name: Name, request: Request, hub: Hub, environment: Place, caller: AnyCaller
 ) -> Response:
     """What its pods printed outside of executions, and what the platform did with them."""
     lines = await hub.deployments.read_logs(environment.id, name, await read_log_range(request))
@@ -86,22 +144,30 @@ async def read_deployment_logs(
 
 @router.get("/deployments/{name}/logs", summary="The log of a deployment, as it comes", **FOLLOW)
 async def follow_deployment_logs(
-    name: str, request: Request, hub: Hub, environment: Place, caller: AnyCaller
+    name: Name, request: Request, hub: Hub, environment: Place, caller: AnyCaller
 ) -> Response:
     """One JSON object a line; with `follow=true` until the deployment is deleted."""
     batches = await hub.deployments.follow_logs(environment.id, name, live=read_flag(request, "follow"))
     return log_stream(batches, deployment_log_row)
 
 
-@router.get("/deployments/{name}/executions/latest", summary="The latest execution of a deployment")
-async def get_latest(name: str, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+@router.get(
+    "/deployments/{name}/executions/latest",
+    summary="The latest execution of a deployment",
+    **operation({200: ("Its id, or null", LATEST)}),
+)
+async def get_latest_deployment_execution(name: Name, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
     """Its id, or null."""
     deployment = await hub.deployments.get(environment.id, name)
     return json_answer({"execution_id": await hub.executions.latest_of_deployment(deployment.id)})
 
 
-@router.post("/deployments/{name}/executions", summary="Trigger an execution with the SDK token")
-async def trigger(name: str, request: Request, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+@router.post(
+    "/deployments/{name}/executions",
+    summary="Trigger an execution with an access token",
+    **operation({202: accepted("Queued", **EXECUTION_HEADER)}, bodies={JSON: INPUTS, MULTIPART: INPUTS_FORM}),
+)
+async def trigger_deployment(name: Name, request: Request, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
     """The same bodies as the endpoint's own URL; answers at once with the execution's id."""
     deployment = await hub.deployments.get(environment.id, name)
     async with read_trigger(request, deployment) as sent:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -12,35 +10,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pipeyard.api.context import Services, bearer_token, environment_of, environment_url, services_of
+from pipeyard.api.context import environment_url
+from pipeyard.api.endpoint_calls import EndpointCall, let_in
+from pipeyard.api.endpoint_pages import get_description, get_page
 from pipeyard.api.json_answers import json_answer
 from pipeyard.api.preferences import read_preference
 from pipeyard.api.triggers import read_trigger
 from pipeyard.api.value_answers import value_answer
-from pipeyard.domain.deployments import Deployment
 from pipeyard.domain.executions import Execution
 from pipeyard.domain.mappings import Destination, OutputMapping
 from pipeyard.domain.values import DataType
-from pipeyard.errors import AuthenticationError, NotFoundError
+from pipeyard.errors import NotFoundError
 from pipeyard.services.executions import EndedExecution, raise_unless_succeeded
 from pipeyard.wire import EXECUTION_ID_HEADER
-
-ENDPOINT_SCHEME = "EndpointToken"
-
-
-@dataclass(frozen=True)
-class EndpointCall:
-    """A request that was let in."""
-
-    hub: Services
-    deployment: Deployment
-    url: str  # of the endpoint, without a version
-    token: str | None  # the endpoint token, if that let it in
 
 
 async def trigger(request: Request) -> Response:
     """`POST /endpoints/{path}`: 200 with the result in one round trip, or 303 to it (wire.md 3.8)."""
-    call = await _let_in(request)
+    call = await let_in(request)
     preference = read_preference(request, call.hub.settings.wait_hold_s)
     async with read_trigger(request, call.deployment) as sent:
         execution_id, ended = await call.hub.executions.call(call.deployment, sent, preference.hold_s)
@@ -53,7 +40,7 @@ async def trigger(request: Request) -> Response:
 
 async def get_result(request: Request) -> Response:
     """`GET /endpoints/{path}/executions/{id}`: held, then the plain result, or 303 to itself."""
-    call = await _let_in(request)
+    call = await let_in(request)
     ended = await _wait(request, call)
     if ended is None:
         return _see_other(call, request.path_params["execution_id"])
@@ -62,7 +49,7 @@ async def get_result(request: Request) -> Response:
 
 async def get_versioned_result(request: Request) -> Response:
     """`GET /endpoints/v1/{path}/executions/{id}`: held, then the wrapped result (wire.md 3.9), or 307 to itself."""
-    call = await _let_in(request)
+    call = await let_in(request)
     ended = await _wait(request, call)
     execution_id = request.path_params["execution_id"]
     url = f"{environment_url(request)}/endpoints/v1/{call.deployment.endpoint_url_path}/executions/{execution_id}"
@@ -80,39 +67,12 @@ async def get_versioned_result(request: Request) -> Response:
 
 async def get_result_file(request: Request) -> Response:
     """`GET /endpoints/[v1/]{path}/executions/{id}/outputs/{name}`: the bytes of a file output, or a bare value."""
-    call = await _let_in(request)
+    call = await let_in(request)
     execution = await _own_execution(call, request.path_params["execution_id"])
     for mapping in _endpoint_outputs(execution.outputs_mapping):
         if mapping.at == request.path_params["name"]:
             return value_answer(await call.hub.executions.read_output(execution, mapping.output_name))
     raise NotFoundError("output", request.path_params["name"])
-
-
-async def _let_in(request: Request) -> EndpointCall:
-    """The endpoint token in the header or in `?token=`, or an access token. Raises AuthenticationError."""
-    hub = services_of(request)
-    environment = await environment_of(request)
-    path = request.path_params["path"]
-    deployment = await hub.endpoint_paths.get((environment.id, path))
-    url = f"{environment_url(request)}/endpoints/{path}"
-    token = _sent_token(request)
-    if token is not None:
-        if not hmac.compare_digest(token.encode(), (deployment.endpoint_token or "").encode()):
-            raise AuthenticationError("the endpoint token is wrong, or was replaced by a newer one", ENDPOINT_SCHEME)
-        return EndpointCall(hub, deployment, url, token)
-    access_token = bearer_token(request)
-    if access_token is None:
-        message = "no token: send the header Authorization: EndpointToken <endpoint token>"
-        raise AuthenticationError(message, ENDPOINT_SCHEME)
-    hub.identities.authenticate(access_token)
-    return EndpointCall(hub, deployment, url, None)
-
-
-def _sent_token(request: Request) -> str | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == ENDPOINT_SCHEME.lower():
-        return token.strip()
-    return request.query_params.get("token")
 
 
 async def _wait(request: Request, call: EndpointCall) -> EndedExecution | None:
@@ -178,4 +138,6 @@ ROUTES = [
     Route("/endpoints/{path}/executions/{execution_id}/outputs/{name}", get_result_file, methods=["GET"]),
     Route("/endpoints/{path}/executions/{execution_id}", get_result, methods=["GET"]),
     Route("/endpoints/{path}", trigger, methods=["POST"]),
+    Route("/endpoints/{path}/openapi.json", get_description, methods=["GET"]),
+    Route("/endpoints/{path}/docs", get_page, methods=["GET"]),
 ]

@@ -9,22 +9,49 @@ from starlette.responses import Response
 import pipeyard
 from pipeyard.api.context import AnyCaller, Hub, Place
 from pipeyard.api.json_answers import json_answer
-from pipeyard.api.operations import INSTANT, TEXT, operation, record
+from pipeyard.api.operations import FLAG, INSTANT, TEXT, VARIABLE, Name, VariableName, array, maybe, operation, record
 from pipeyard.api.queries import read_object
 from pipeyard.clock import to_wire
 from pipeyard.errors import NotFoundError
 
 router = APIRouter(tags=["Environment"])
 
+_COMPONENT = record({"status": TEXT}, {"info": TEXT})
+_SETTING = record({"name": VARIABLE, "value": TEXT})
+_TEMPLATE = {"type": "object", "required": ["name"], "properties": {"name": TEXT}}
 
-@router.get("/health", summary="Whether the platform serves")
+
+@router.get(
+    "/health",
+    summary="Whether the platform serves",
+    **operation({200: ("By component", {"type": "object", "additionalProperties": _COMPONENT})}),
+)
 async def get_health(hub: Hub, environment: Place) -> Response:
     """One entry per component. Public."""
     components = await hub.health()
     return json_answer({"environment_id": {"status": "up", "info": environment.id}} | components)
 
 
-@router.get("/environment-info", summary="What this environment can do")
+@router.get(
+    "/environment-info",
+    summary="What this environment can do",
+    **operation(
+        {
+            200: (
+                "What it can do",
+                record(
+                    {
+                        "environment_id": TEXT,
+                        "environment_status": TEXT,
+                        "version": TEXT,
+                        "gpu_enabled": FLAG,
+                        "supported_base_images": {"type": "object", "additionalProperties": array(TEXT)},
+                    }
+                ),
+            )
+        }
+    ),
+)
 async def get_environment_info(hub: Hub, environment: Place) -> Response:
     """Its id, the platform's version, the languages of pipelines. Public."""
     tags = [language.removeprefix("python:") for language in await hub.languages()]
@@ -51,39 +78,66 @@ async def get_environment_summary(environment: Place, caller: AnyCaller) -> Resp
     )
 
 
-@router.get("/project-information", summary="Defaults for new pipelines")
+@router.get(
+    "/project-information",
+    summary="Defaults for new pipelines",
+    **operation({200: ("The defaults", record({"included_folders": array(TEXT), "requirements_path": maybe(TEXT)}))}),
+)
 async def get_project_information(environment: Place, caller: AnyCaller) -> Response:
     """What a pipeline gets where its `container_config` says nothing: the whole folder, no requirements."""
     return json_answer({"included_folders": ["/"], "requirements_path": None})
 
 
-@router.get("/pipeline-templates", summary="Templates to create pipelines from")
+@router.get(
+    "/pipeline-templates",
+    summary="Templates to create pipelines from",
+    **operation({200: ("All of them", record({"pipeline_templates": array(_TEMPLATE)}))}),
+)
 async def list_templates(environment: Place, caller: AnyCaller) -> Response:
     """None is installed in this version."""
     return json_answer({"pipeline_templates": []})
 
 
-@router.get("/pipeline-templates/{name}", summary="One template")
-async def get_template(name: str, environment: Place, caller: AnyCaller) -> Response:
+@router.get("/pipeline-templates/{name}", summary="One template", **operation({200: ("The template", _TEMPLATE)}))
+async def get_template(name: Name, environment: Place, caller: AnyCaller) -> Response:
     """Always 404 in this version."""
     raise NotFoundError("pipeline template", name)
 
 
-@router.put("/environment-variables", summary="Create or update environment variables")
+@router.put(
+    "/environment-variables",
+    summary="Create or update environment variables",
+    **operation(
+        {204: ("Stored", None)},
+        body={
+            "type": "object",
+            "required": ["environment_variables"],
+            "properties": {"environment_variables": {"type": "object", "propertyNames": VARIABLE, "minProperties": 1}},
+        },
+    ),
+)
 async def set_variables(request: Request, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
-    """`{"environment_variables": {NAME: value}}`; those not named stay."""
+    """`{"environment_variables": {NAME: value}}`; those not named stay. What is not text is kept as its JSON."""
     await hub.variables.set(environment.id, (await read_object(request)).get("environment_variables"))
     return Response(status_code=204)
 
 
-@router.get("/environment-variables", summary="List environment variables")
+@router.get(
+    "/environment-variables",
+    summary="List environment variables",
+    **operation({200: ("All of them", array(_SETTING))}),
+)
 async def list_variables(hub: Hub, environment: Place, caller: AnyCaller) -> Response:
     """Names and values."""
     variables = await hub.variables.list(environment.id)
     return json_answer([{"name": name, "value": value} for name, value in variables.items()])
 
 
-@router.delete("/environment-variables/{name}", summary="Delete an environment variable")
-async def delete_variable(name: str, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+@router.delete(
+    "/environment-variables/{name}",
+    summary="Delete an environment variable",
+    **operation({200: ("What it was", _SETTING)}),
+)
+async def delete_variable(name: VariableName, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
     """Its name and the value it had."""
     return json_answer({"name": name, "value": await hub.variables.delete(environment.id, name)})

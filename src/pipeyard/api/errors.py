@@ -14,6 +14,7 @@ from starlette.routing import Match
 
 from pipeyard import errors
 from pipeyard.api.json_answers import json_answer
+from pipeyard.api.operations import ERROR, Answer
 
 logger = logging.getLogger(__name__)
 
@@ -33,21 +34,7 @@ _METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _FRAMEWORK_NAMES = {404: "NotFound", 405: "MethodNotAllowed", 413: "TooLarge", 415: "UnsupportedMediaType"}
 
 # For OpenAPI: the body of every error, in place of the framework's own.
-_TEXT = {"type": "string"}
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    "4XX": {
-        "description": "What was wrong, and what is allowed",
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "properties": {"name": _TEXT, "message": _TEXT, "request_id": _TEXT, "additional_data": {}},
-                    "required": ["name", "message", "request_id"],
-                }
-            }
-        },
-    }
-}
+RESPONSES: dict[int | str, dict[str, Any]] = {"4XX": Answer("What was wrong, and what is allowed", ERROR).describe()}
 
 
 def error_answer(request: Request, error: errors.PipeyardError) -> Response:

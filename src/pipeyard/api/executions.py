@@ -9,9 +9,36 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipeyard.api.context import AnyCaller, Hub, Person, Place
+from pipeyard.api.execution_schemas import (
+    DELETED,
+    EXECUTION,
+    EXECUTIONS,
+    OUTPUTS,
+    RUN,
+    RUN_FORM,
+    RUN_MULTIPART,
+    STATUS,
+    VALUE,
+)
 from pipeyard.api.json_answers import json_answer
+from pipeyard.api.log_schemas import LOG, LOG_RANGE
 from pipeyard.api.log_streams import FOLLOW, log_stream
-from pipeyard.api.operations import INSTANT, TEXT, WHOLE, array, maybe, operation, record
+from pipeyard.api.operations import (
+    EXECUTION_ID,
+    FAILED,
+    FORM,
+    JSON,
+    MULTIPART,
+    NAME,
+    QUERY_FLAG,
+    WHOLE,
+    ExecutionId,
+    Name,
+    accepted,
+    array,
+    moved,
+    operation,
+)
 from pipeyard.api.queries import (
     content_type,
     parse_flag,
@@ -33,8 +60,12 @@ from pipeyard.services.executions import SentInputs, raise_unless_succeeded
 router = APIRouter(tags=["Executions"])
 
 
-@router.post("/pipelines/{name}/run", summary="Run a pipeline")
-async def run_pipeline(name: str, request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
+@router.post(
+    "/pipelines/{name}/run",
+    summary="Run a pipeline",
+    **operation({202: accepted("Queued")}, bodies={JSON: RUN, FORM: RUN_FORM, MULTIPART: RUN_MULTIPART}),
+)
+async def run_pipeline(name: Name, request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
     """A form with `json_inputs`, `inputs_mapping`, `outputs_mapping` as JSON text and a file part per file input."""
     pipeline = await hub.pipelines.get_ready(environment.id, name)
     if content_type(request) == "application/json":
@@ -77,17 +108,6 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 _STATUSES = [status.value for status in ExecutionStatus]
-_ROW = record(
-    {
-        "execution_id": TEXT,
-        "status": {"enum": _STATUSES},
-        "created_at": INSTANT,
-        "created_by": TEXT,
-        "end_date": maybe(INSTANT),
-        "pipeline_name": TEXT,
-        "deployment_name": maybe(TEXT),
-    }
-)
 LIST_LIMIT = 1000
 
 
@@ -95,12 +115,12 @@ LIST_LIMIT = 1000
     "/executions",
     summary="List executions",
     **operation(
-        {200: ("Newest first", array(_ROW))},
+        {200: ("Newest first", EXECUTIONS)},
         query={
-            "pipeline_name": TEXT,
-            "deployment_name": TEXT,
-            "status": {"enum": _STATUSES},
-            "before": TEXT | {"description": "the id of an execution: only those accepted before it"},
+            "pipeline_name": NAME,
+            "deployment_name": NAME,
+            "status": STATUS,
+            "before": EXECUTION_ID | {"description": "the id of an execution: only those accepted before it"},
             "limit": WHOLE | {"minimum": 1, "maximum": LIST_LIMIT, "default": 100},
         },
     ),
@@ -128,9 +148,13 @@ def _status(text: str | None) -> ExecutionStatus | None:
     return ExecutionStatus(text)
 
 
-@router.get("/executions/{execution_id}", summary="One execution")
+@router.get(
+    "/executions/{execution_id}",
+    summary="One execution",
+    **operation({200: ("The execution", EXECUTION)}, query={"include_io_values": QUERY_FLAG | {"default": True}}),
+)
 async def get_execution(
-    execution_id: str, request: Request, hub: Hub, environment: Place, caller: AnyCaller
+    execution_id: ExecutionId, request: Request, hub: Hub, environment: Place, caller: AnyCaller
 ) -> Response:
     """With its values, unless `include_io_values=false`."""
     execution = await hub.executions.get(environment.id, execution_id)
@@ -142,8 +166,17 @@ async def get_execution(
     return json_answer(execution_shape(execution, pipeline, inputs, outputs))
 
 
-@router.get("/executions/{execution_id}/outputs", summary="The outputs of an execution")
-async def get_outputs(execution_id: str, request: Request, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+@router.get(
+    "/executions/{execution_id}/outputs",
+    summary="The outputs of an execution",
+    **operation(
+        {200: ("It has succeeded", OUTPUTS), 307: moved("It is open: ask again"), 500: FAILED},
+        query={"wait_for_completion": QUERY_FLAG, "wait_for_results": QUERY_FLAG},
+    ),
+)
+async def get_execution_outputs(
+    execution_id: ExecutionId, request: Request, hub: Hub, environment: Place, caller: AnyCaller
+) -> Response:
     """200 once it has succeeded, 500 with the reason once it has not, 307 to the same URL as long as it is open.
 
     With `wait_for_completion=true` the answer is held for it (older clients say `wait_for_results`).
@@ -159,23 +192,31 @@ async def get_outputs(execution_id: str, request: Request, hub: Hub, environment
     return json_answer({"outputs": execution_outputs(execution, values)})
 
 
-@router.get("/executions/{execution_id}/outputs/{name}", summary="One output value")
-async def get_output(execution_id: str, name: str, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+@router.get("/executions/{execution_id}/outputs/{name}", summary="One output value", **operation({200: VALUE}))
+async def get_execution_output(
+    execution_id: ExecutionId, name: Name, hub: Hub, environment: Place, caller: AnyCaller
+) -> Response:
     """The bare JSON value, or the bytes of a file; null when there is none."""
     execution = await hub.executions.get(environment.id, execution_id)
     return value_answer(await hub.executions.read_output(execution, name))
 
 
-@router.get("/executions/{execution_id}/inputs/{name}", summary="One input value")
-async def get_input(execution_id: str, name: str, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+@router.get("/executions/{execution_id}/inputs/{name}", summary="One input value", **operation({200: VALUE}))
+async def get_execution_input(
+    execution_id: ExecutionId, name: Name, hub: Hub, environment: Place, caller: AnyCaller
+) -> Response:
     """The bare JSON value, or the bytes of a file; null when there is none."""
     execution = await hub.executions.get(environment.id, execution_id)
     return value_answer(await hub.executions.read_input(execution, name))
 
 
-@router.post("/executions/{execution_id}/logs", summary="The log of an execution")
+@router.post(
+    "/executions/{execution_id}/logs",
+    summary="The log of an execution",
+    **operation({200: ("A list with one list: its lines", array(LOG))}, body=LOG_RANGE),
+)
 async def read_execution_logs(
-    execution_id: str, request: Request, hub: Hub, environment: Place, caller: AnyCaller
+    execution_id: ExecutionId, request: Request, hub: Hub, environment: Place, caller: AnyCaller
 ) -> Response:
     """A list with one list of lines (wire.md 3.7)."""
     lines = await hub.executions.read_logs(environment.id, execution_id, await read_log_range(request))
@@ -184,15 +225,15 @@ async def read_execution_logs(
 
 @router.get("/executions/{execution_id}/logs", summary="The log of an execution, as it comes", **FOLLOW)
 async def follow_execution_logs(
-    execution_id: str, request: Request, hub: Hub, environment: Place, caller: AnyCaller
+    execution_id: ExecutionId, request: Request, hub: Hub, environment: Place, caller: AnyCaller
 ) -> Response:
     """One JSON object a line; with `follow=true` until the execution has ended."""
     batches = await hub.executions.follow_logs(environment.id, execution_id, live=read_flag(request, "follow"))
     return log_stream(batches, log_row)
 
 
-@router.delete("/executions/{execution_id}", summary="Delete an execution")
-async def delete_execution(execution_id: str, hub: Hub, environment: Place, caller: Person) -> Response:
+@router.delete("/executions/{execution_id}", summary="Delete an execution", **operation({200: ("What went", DELETED)}))
+async def delete_execution(execution_id: ExecutionId, hub: Hub, environment: Place, caller: Person) -> Response:
     """With its values, files and log. Refused while it is open."""
     await hub.executions.delete(environment.id, execution_id)
     return json_answer({"execution_id": execution_id})

@@ -8,15 +8,15 @@ from typing import Any
 from starlette.responses import StreamingResponse
 
 from pipeyard.api.json_answers import to_json
-from pipeyard.api.operations import FLAG, TEXT, operation
+from pipeyard.api.operations import QUERY_FLAG, TEXT, Answer, operation
 from pipeyard.domain.log_lines import LogLine
 
 LINES_TYPE = "application/x-ndjson"
 
-FOLLOW: dict[str, Any] = operation(
-    {200: ("One JSON object a line: timestamp, message, stream", None)}, query={"follow": FLAG}
+FOLLOW = operation(
+    {200: Answer("One JSON object a line: timestamp, message, stream", content={LINES_TYPE: TEXT})},
+    query={"follow": QUERY_FLAG},
 )
-FOLLOW["responses"][200]["content"] = {LINES_TYPE: {"schema": TEXT}}
 
 
 def log_stream(

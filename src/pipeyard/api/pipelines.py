@@ -10,9 +10,32 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from pipeyard.api.context import AnyCaller, Hub, Person, Place, Services, environment_url
+from pipeyard.api.execution_schemas import EXECUTIONS, LATEST
 from pipeyard.api.forms import decode_pipeline_form
 from pipeyard.api.json_answers import json_answer
+from pipeyard.api.log_schemas import LOG, LOG_RANGE
 from pipeyard.api.log_streams import FOLLOW, log_stream
+from pipeyard.api.operations import (
+    BYTES,
+    FILE,
+    FORM,
+    JSON,
+    MULTIPART,
+    QUERY_FLAG,
+    URL,
+    Answer,
+    Name,
+    operation,
+    record,
+)
+from pipeyard.api.pipeline_schemas import (
+    DELETED_PIPELINE,
+    PIPELINE,
+    PIPELINE_FORM,
+    PIPELINE_LINKS,
+    PIPELINE_OF_TEMPLATE,
+    PIPELINES,
+)
 from pipeyard.api.queries import content_type, read_flag, read_log_range, read_object
 from pipeyard.api.shapes import execution_row, log_row, pipeline_row, pipeline_shape
 from pipeyard.api.uploads import read_form
@@ -28,7 +51,14 @@ router = APIRouter(tags=["Pipelines"])
 ARCHIVE_PART = "step_file"
 
 
-@router.post("/pipelines", summary="Create a pipeline")
+@router.post(
+    "/pipelines",
+    summary="Create a pipeline",
+    **operation(
+        {206: Answer("Accepted, being built", PIPELINE, links=PIPELINE_LINKS)},
+        bodies={MULTIPART: PIPELINE_FORM, FORM: PIPELINE_FORM, JSON: PIPELINE_OF_TEMPLATE},
+    ),
+)
 async def create_pipeline(request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
     """A form with the archive `step_file` (wire.md 3.1). 206 while it is being built, the pipeline in either case."""
     if content_type(request) == "application/json":
@@ -77,14 +107,18 @@ def _check_origin(declaration: PipelineDeclaration, archive: Path | None, hub: S
         )
 
 
-@router.get("/pipelines", summary="List pipelines")
+@router.get("/pipelines", summary="List pipelines", **operation({200: ("All of them", PIPELINES)}))
 async def list_pipelines(hub: Hub, environment: Place, caller: AnyCaller) -> Response:
     """Name, date and status of each, oldest first."""
     return json_answer([pipeline_row(pipeline) for pipeline in await hub.pipelines.list(environment.id)])
 
 
-@router.get("/pipelines/{name}", summary="One pipeline")
-async def get_pipeline(name: str, request: Request, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+@router.get(
+    "/pipelines/{name}",
+    summary="One pipeline",
+    **operation({200: ("The pipeline", PIPELINE)}, query={"wait_for_completion": QUERY_FLAG}),
+)
+async def get_pipeline(name: Name, request: Request, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
     """With `wait_for_completion=true` the answer is held until its build has ended."""
     if read_flag(request, "wait_for_completion"):
         pipeline = await hub.pipelines.wait_until_built(environment.id, name, hub.settings.wait_hold_s)
@@ -93,8 +127,12 @@ async def get_pipeline(name: str, request: Request, hub: Hub, environment: Place
     return json_answer(pipeline_shape(pipeline))
 
 
-@router.delete("/pipelines/{name}", summary="Delete a pipeline")
-async def delete_pipeline(name: str, request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
+@router.delete(
+    "/pipelines/{name}",
+    summary="Delete a pipeline",
+    **operation({200: ("What went", DELETED_PIPELINE)}, query={"force_deployments_deletion": QUERY_FLAG}),
+)
+async def delete_pipeline(name: Name, request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
     """Refused while it has deployments, unless `force_deployments_deletion=true`. All its executions go too."""
     force = read_flag(request, "force_deployments_deletion")
     pipeline, deployments = await hub.pipelines.delete(environment.id, name, force=force)
@@ -105,8 +143,12 @@ async def delete_pipeline(name: str, request: Request, hub: Hub, environment: Pl
     return json_answer(gone)
 
 
-@router.post("/pipelines/{name}/logs", summary="The log of a pipeline's build")
-async def read_pipeline_logs(name: str, request: Request, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+@router.post(
+    "/pipelines/{name}/logs",
+    summary="The log of a pipeline's build",
+    **operation({200: ("Its lines", LOG)}, body=LOG_RANGE),
+)
+async def read_pipeline_logs(name: Name, request: Request, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
     """`{"from", "to", "limit"}`: ascending, `from <= t < to`, the first `limit`."""
     lines = await hub.pipelines.read_logs(environment.id, name, await read_log_range(request))
     return json_answer([log_row(line) for line in lines])
@@ -114,38 +156,56 @@ async def read_pipeline_logs(name: str, request: Request, hub: Hub, environment:
 
 @router.get("/pipelines/{name}/logs", summary="The log of a pipeline's build, as it comes", **FOLLOW)
 async def follow_pipeline_logs(
-    name: str, request: Request, hub: Hub, environment: Place, caller: AnyCaller
+    name: Name, request: Request, hub: Hub, environment: Place, caller: AnyCaller
 ) -> Response:
     """One JSON object a line; with `follow=true` until the build has ended."""
     batches = await hub.pipelines.follow_logs(environment.id, name, live=read_flag(request, "follow"))
     return log_stream(batches, log_row)
 
 
-@router.get("/pipelines/{name}/executions", summary="The executions of a pipeline")
-async def list_executions(name: str, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+@router.get(
+    "/pipelines/{name}/executions",
+    summary="The executions of a pipeline",
+    **operation({200: ("Newest first", EXECUTIONS)}),
+)
+async def list_pipeline_executions(name: Name, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
     """Newest first, those of its deployments included."""
     pipeline = await hub.pipelines.get(environment.id, name)
     chosen = ExecutionFilter(environment.id, pipeline_id=pipeline.id)
     return json_answer([execution_row(one) for one in await hub.executions.list(chosen)])
 
 
-@router.get("/pipelines/{name}/executions/latest", summary="The latest execution of a pipeline")
-async def get_latest(name: str, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+@router.get(
+    "/pipelines/{name}/executions/latest",
+    summary="The latest execution of a pipeline",
+    **operation({200: ("Its id, or null", LATEST)}),
+)
+async def get_latest_pipeline_execution(name: Name, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
     """Its id, or null: never 404 for a pipeline that exists (wire.md 3.2)."""
     pipeline = await hub.pipelines.get(environment.id, name)
     return json_answer({"execution_id": await hub.executions.latest_of_pipeline(pipeline.id)})
 
 
-@router.get("/pipelines/{name}/download", summary="Where to download a pipeline's code")
-async def download(name: str, request: Request, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+@router.get(
+    "/pipelines/{name}/download",
+    summary="Where to download a pipeline's code",
+    **operation({200: ("The URL", record({"signed_url": URL}))}),
+)
+async def get_pipeline_download(
+    name: Name, request: Request, hub: Hub, environment: Place, caller: AnyCaller
+) -> Response:
     """A URL that needs no other token for a quarter of an hour."""
     pipeline = await hub.pipelines.get(environment.id, name)
     token = hub.identities.download_token(pipeline.id)
     return json_answer({"signed_url": f"{environment_url(request)}{API_PREFIX}/pipelines/{name}/archive?token={token}"})
 
 
-@router.get("/pipelines/{name}/archive", summary="A pipeline's code")
-async def get_archive(name: str, hub: Hub, environment: Place, token: str = "") -> Response:
+@router.get(
+    "/pipelines/{name}/archive",
+    summary="A pipeline's code",
+    **operation({200: Answer("The gzip tar", content={BYTES: FILE})}),
+)
+async def get_pipeline_archive(name: Name, hub: Hub, environment: Place, token: str = "") -> Response:
     """The gzip tar as it was uploaded."""
     pipeline_id = hub.identities.check_download(token)
     pipeline = await hub.pipelines.get(environment.id, name)

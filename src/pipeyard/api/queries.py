@@ -13,6 +13,7 @@ from pipeyard.domain.names import check_keys, shown
 from pipeyard.errors import InvalidInputError
 from pipeyard.pod.depth import DEPTH_MAX, is_too_deep
 
+LIMIT_MAX = 1_000_000_000
 LATEST_MS = 253_402_300_799_000  # the year 9999, the last that the standard library can hold
 
 
@@ -64,11 +65,8 @@ async def read_object(request: Request) -> dict[str, Any]:
 
 def read_flag(request: Request, *names: str) -> bool:
     """Whether one of the query parameters is true, in any spelling. Raises InvalidInputError."""
-    for name in names:
-        text = request.query_params.get(name)
-        if text is not None:
-            return parse_flag(name, text)
-    return False
+    given = {name: request.query_params[name] for name in names if name in request.query_params}
+    return True in [parse_flag(name, text) for name, text in given.items()]  # a list: each is checked
 
 
 def parse_flag(field: str, text: str) -> bool:
@@ -93,7 +91,7 @@ async def read_log_range(request: Request) -> LogRange:
     fields = await read_object(request)
     check_keys("", fields, ("from", "to", "limit"))
     numbers = {}
-    for key, most in (("from", LATEST_MS), ("to", LATEST_MS), ("limit", 1_000_000_000)):
+    for key, most in (("from", LATEST_MS), ("to", LATEST_MS), ("limit", LIMIT_MAX)):
         value = fields.get(key)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most):
             raise InvalidInputError(key, f"{shown(value)} is not usable", f"a whole number from 0 to {most}")

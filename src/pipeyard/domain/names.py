@@ -16,9 +16,13 @@ FREE_TEXT_LENGTH_LIMIT = 10_000
 SHOWN_LENGTH = 60
 SHOWN_NAMES = 20
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
-_TOKEN = re.compile(r"[A-Za-z0-9._~-]{8,200}")
+NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
+VARIABLE_PATTERN = "[A-Za-z_][A-Za-z0-9_]{0,254}"
+TOKEN_PATTERN = "[A-Za-z0-9._~-]{8,200}"  # noqa: S105
+
+_NAME = re.compile(NAME_PATTERN)
+_VARIABLE = re.compile(VARIABLE_PATTERN)
+_TOKEN = re.compile(TOKEN_PATTERN)
 # `/endpoints/v1/...` is the versioned form of results.
 _RESERVED_PATHS = frozenset({"v1"})
 

@@ -18,7 +18,7 @@ from pipeyard.engine.pods import Order, Pod
 from pipeyard.errors import InvalidInputError, PodError
 from pipeyard.pod.protocol import FailureKind
 from pipeyard.ports import DataStore, ImageBuilder, Runtime, Store
-from pipeyard.services.identities import IdentityService
+from pipeyard.services.identities import IdentityService, PodScope
 from pipeyard.services.pipelines import CodeFolders
 from pipeyard.services.remembered import Remembered
 from pipeyard.wire import CONTROL_URL_VARIABLE, ENVIRONMENT_URL_VARIABLE, TOKEN_VARIABLE
@@ -37,7 +37,7 @@ class Workshop:
     identities: IdentityService
     tasks: GuardedTasks
     variables: Remembered[str, dict[str, str]]  # by environment id
-    environment_url: Callable[[str], str]  # by environment id, as pods reach it
+    environment_urls: Remembered[str, str]  # by environment id, as pods reach them
     control_url: str
     notify: Callable[[str], None]  # after the commit of a change to a pipeline or deployment
 
@@ -66,14 +66,16 @@ class Workshop:
     async def deployment_pod(self, deployment: Deployment) -> PodSpec:
         """The spec of a low latency pod. Raises PodError when the pipeline is gone."""
         pipeline = await self._pipeline(deployment.pipeline_id)
-        token = self.identities.pod_token(deployment.created_by, "deployment", deployment.id)
+        scope = PodScope(deployment.environment_id, "deployment", deployment.id)
+        token = self.identities.pod_token(deployment.created_by, scope)
         variables = await self._pod_variables(deployment.environment_id, token)
         return self._spec(pipeline, deployment.resources, variables, deployment_id=deployment.id)
 
     async def execution_pod(self, execution: PendingExecution) -> PodSpec:
         """The spec of an elastic pod. Raises PodError when the pipeline is gone."""
         pipeline = await self._pipeline(execution.pipeline_id)
-        token = self.identities.pod_token(pipeline.created_by, "execution", execution.id)
+        scope = PodScope(pipeline.environment_id, "execution", execution.id)
+        token = self.identities.pod_token(pipeline.created_by, scope)
         variables = await self._pod_variables(pipeline.environment_id, token)
         return self._spec(pipeline, Resources(), variables, execution_id=execution.id)
 
@@ -86,7 +88,7 @@ class Workshop:
     async def _pod_variables(self, environment_id: str, token: str) -> dict[str, str]:
         return dict(await self.variables.get(environment_id)) | {
             TOKEN_VARIABLE: token,
-            ENVIRONMENT_URL_VARIABLE: self.environment_url(environment_id),
+            ENVIRONMENT_URL_VARIABLE: await self.environment_urls.get(environment_id),
             CONTROL_URL_VARIABLE: self.control_url,
         }
 

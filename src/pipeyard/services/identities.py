@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import jwt
 
 from pipeyard import clock
+from pipeyard.domain.executions import Execution
 from pipeyard.domain.users import User
-from pipeyard.errors import AuthenticationError, NotFoundError
+from pipeyard.errors import AuthenticationError, NotFoundError, PermissionDeniedError
 from pipeyard.ports import Store
 
 _ALGORITHM = "HS256"
@@ -19,15 +20,40 @@ _POD_TOKEN = "pod"  # noqa: S105
 _ACCESS_TOKEN = "access"  # noqa: S105
 _DOWNLOAD_TOKEN = "download"  # noqa: S105
 DOWNLOAD_TTL_S = 900
+# An access token is not looked up, so one made from a pod's token works on after the end of what that was made for.
+# Short for that reason; above the 120 s before its end at which clients ask for the next one.
+POD_ACCESS_TTL_S = 300
 _REFUSED = "the SDK token is wrong or was regenerated; see credentials.env in the platform's data folder"
 
 
 @dataclass(frozen=True)
+class PodScope:
+    """What the token of a pod was made for: one deployment or one execution, in one environment."""
+
+    environment_id: str
+    kind: Literal["deployment", "execution"]
+    id: str
+
+
+@dataclass(frozen=True)
 class Caller:
-    """Who calls. `pod_of`: the deployment or execution on whose behalf a pod calls, None for a person."""
+    """Who calls: a person, who may enter every environment, or the code in a pod (`pod_of`)."""
 
     user_id: str
-    pod_of: str | None = None
+    pod_of: PodScope | None = None
+
+    def check_environment(self, environment_id: str) -> None:
+        """Raises PermissionDeniedError for the code in a pod of another environment."""
+        if self.pod_of is not None and self.pod_of.environment_id != environment_id:
+            raise PermissionDeniedError(
+                "this token was made for a pod of another environment; call the address in CRAFT_AI_ENVIRONMENT_URL"
+            )
+
+    def owns(self, execution: Execution) -> bool:
+        """Whether it is the code of that very execution, or of the low latency deployment that it belongs to."""
+        if self.pod_of is None:
+            return False
+        return self.pod_of.id == (execution.id if self.pod_of.kind == "execution" else execution.deployment_id)
 
 
 def hash_token(token: str) -> str:
@@ -54,20 +80,20 @@ class IdentityService:
         if user is not None:
             return self._access_token(Caller(user.id))
         claims = self._claims(sdk_token, _POD_TOKEN)
-        if not await self._lives(claims["pod_of"]):
+        caller = _caller(claims)
+        if caller.pod_of is None or not await self._lives(caller.pod_of):
             raise AuthenticationError(
                 "the deployment is gone, or the execution has ended, that this token was made for"
             )
-        return self._access_token(Caller(claims["sub"], claims["pod_of"]))
+        return self._access_token(caller)
 
     def authenticate(self, access_token: str) -> Caller:
-        """The caller of an access token. Raises AuthenticationError."""
-        claims = self._claims(access_token, _ACCESS_TOKEN)
-        return Caller(claims["sub"], claims.get("pod_of"))
+        """The caller of an access token, from the token alone. Raises AuthenticationError."""
+        return _caller(self._claims(access_token, _ACCESS_TOKEN))
 
-    def pod_token(self, user_id: str, kind: Literal["deployment", "execution"], subject_id: str) -> str:
+    def pod_token(self, user_id: str, scope: PodScope) -> str:
         """An SDK token for the code of one deployment or execution, valid as long as that exists."""
-        return self._sign({"sub": user_id, "pod_of": f"{kind}:{subject_id}", "type": _POD_TOKEN, "iat": _now_s()})
+        return self._sign({"sub": user_id, "pod_of": asdict(scope), "type": _POD_TOKEN, "iat": _now_s()})
 
     def download_token(self, pipeline_id: str) -> str:
         """Opens one pipeline's archive for a quarter of an hour, without another token."""
@@ -86,19 +112,19 @@ class IdentityService:
             raise NotFoundError("user", user_id)
         return user
 
-    async def _lives(self, pod_of: str) -> bool:
-        kind, _, subject_id = pod_of.partition(":")
-        if kind == "deployment":
-            return await self._store.get_deployment_by_id(subject_id) is not None
-        status = await self._store.get_status(subject_id)
+    async def _lives(self, scope: PodScope) -> bool:
+        if scope.kind == "deployment":
+            return await self._store.get_deployment_by_id(scope.id) is not None
+        status = await self._store.get_status(scope.id)
         return status is not None and not status.is_final
 
     def _access_token(self, caller: Caller) -> str:
         issued_at = _now_s()
-        claims = {"sub": caller.user_id, "type": _ACCESS_TOKEN, "iat": issued_at, "exp": issued_at + self._ttl_s}
-        if caller.pod_of is not None:
-            claims["pod_of"] = caller.pod_of
-        return self._sign(claims)
+        claims = {"sub": caller.user_id, "type": _ACCESS_TOKEN, "iat": issued_at}
+        if caller.pod_of is None:
+            return self._sign(claims | {"exp": issued_at + self._ttl_s})
+        ttl_s = min(self._ttl_s, POD_ACCESS_TTL_S)
+        return self._sign(claims | {"exp": issued_at + ttl_s, "pod_of": asdict(caller.pod_of)})
 
     def _sign(self, claims: dict[str, Any]) -> str:
         return jwt.encode(claims, self._signing_key, algorithm=_ALGORITHM)
@@ -113,6 +139,15 @@ class IdentityService:
         if claims.get("type") != kind:
             raise AuthenticationError(_REFUSED if kind == _POD_TOKEN else f"the {kind} token is missing or wrong")
         return claims
+
+
+def _caller(claims: dict[str, Any]) -> Caller:
+    scope = claims.get("pod_of")
+    if scope is None:
+        return Caller(claims["sub"])
+    if not isinstance(scope, dict):  # of an earlier version, which did not know the environment
+        raise AuthenticationError("this token was made by an earlier version of the platform; start the pod again")
+    return Caller(claims["sub"], PodScope(**scope))
 
 
 def _now_s() -> int:

@@ -36,6 +36,19 @@ def find_environment(store: Store) -> Callable[[str], Awaitable[Environment]]:
     return find
 
 
+def find_environment_url(store: Store, url: str) -> Callable[[str], Awaitable[str]]:
+    """The address of an environment by its id, on the server at `url`; raises NotFoundError."""
+
+    async def find(environment_id: str) -> str:
+        for environment in await store.list_environments():
+            if environment.id == environment_id:
+                is_default = environment.name == DEFAULT_ENVIRONMENT
+                return url if is_default else f"{url}/environments/{environment.name}"
+        raise NotFoundError("environment", environment_id)
+
+    return find
+
+
 async def ensure_owner(store: Store, kept_token: str | None) -> str:
     """An SDK token that works: the one that was kept, or that of a new user."""
     if kept_token is not None and await store.find_user_by_token(hash_token(kept_token)) is not None:

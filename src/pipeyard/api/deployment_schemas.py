@@ -1,0 +1,82 @@
+"""What OpenAPI says of deployments."""
+
+from __future__ import annotations
+
+from pipeyard.api.mapping_schemas import INPUT_MAPPINGS, OUTPUT_MAPPINGS, SENT_INPUT_MAPPINGS, SENT_OUTPUT_MAPPINGS
+from pipeyard.api.operations import FLAG, INSTANT, NAME, TEXT, WHOLE, Json, array, choice, link, maybe, record
+from pipeyard.domain.deployments import EXECUTION_TIMEOUT_LIMIT_S, PARALLEL_EXECUTIONS_LIMIT, DeploymentStatus
+from pipeyard.domain.modes import Mode, Rule
+from pipeyard.domain.names import TOKEN_PATTERN
+
+_ROW: Json = {
+    "name": NAME,
+    "execution_rule": choice(*Rule),
+    "mode": choice(*Mode),
+    "is_enabled": FLAG,
+    "created_at": INSTANT,
+    "status": choice(*DeploymentStatus),
+}
+TOKEN: Json = {"type": "string", "pattern": f"^{TOKEN_PATTERN}$"}
+_RAM: Json = {"type": "string", "pattern": "^[1-9][0-9]{0,14}(KiB|MiB|GiB)$", "examples": ["512MiB", "1GiB"]}
+_AT_ONCE: Json = {"type": "integer", "minimum": 1, "maximum": PARALLEL_EXECUTIONS_LIMIT}
+_TIMEOUT: Json = {"type": "integer", "minimum": 1, "maximum": EXECUTION_TIMEOUT_LIMIT_S}
+_GPUS: Json = {"type": "integer", "minimum": 0, "maximum": 1024}
+
+DEPLOYMENTS = array(record(_ROW | {"pipeline_name": NAME}))
+DEPLOYMENT = record(
+    {
+        **_ROW,
+        "pipeline": record({"name": NAME}),
+        "inputs_mapping": INPUT_MAPPINGS,
+        "outputs_mapping": OUTPUT_MAPPINGS,
+        "created_by": TEXT,
+        "updated_at": INSTANT,
+        "updated_by": TEXT,
+        "description": maybe(TEXT),
+    },
+    {
+        "endpoint_token": TOKEN,
+        "endpoint_url_path": NAME,
+        "execution_timeout_s": WHOLE,
+        "enable_parallel_executions": FLAG,
+        "max_parallel_executions_per_pod": WHOLE,
+        "ram_request": TEXT,
+        "gpu_request": WHOLE,
+        "pods": array(record({"pod_id": TEXT, "status": choice("starting", "up", "stopping")})),
+    },
+)
+CREATED = record({"name": NAME, "endpoint_token": TOKEN})
+DELETED = record({"name": NAME, "execution_rule": choice(*Rule)})
+NEW_TOKEN = record({"endpoint_token": TOKEN})
+DEPLOYMENT_LINKS = {
+    name: link(name, name="$response.body#/name")
+    for name in ("getDeployment", "updateDeployment", "triggerDeployment", "readDeploymentLogs", "deleteDeployment")
+} | {"callEndpoint": link("callEndpoint", path="$response.body#/name")}
+
+NEW_ENDPOINT = record(
+    {"name": NAME, "pipeline_name": NAME},
+    {
+        "mode": maybe(choice(*Mode)),
+        "execution_rule": maybe(choice(Rule.ENDPOINT)),
+        "description": maybe(TEXT),
+        "endpoint_url_path": maybe(NAME),
+        "endpoint_token": maybe(TOKEN),
+        "inputs_mapping": SENT_INPUT_MAPPINGS,
+        "outputs_mapping": SENT_OUTPUT_MAPPINGS,
+        "execution_timeout_s": maybe(_TIMEOUT),
+        "enable_parallel_executions": maybe(FLAG),
+        "max_parallel_executions_per_pod": maybe(_AT_ONCE),
+        "ram_request": maybe(_RAM),
+        "gpu_request": maybe(_GPUS),
+    },
+)
+UPDATE = record({"is_enabled": FLAG})
+CHOSEN_TOKEN: Json = {"type": "object", "properties": {"endpoint_token": TOKEN}}
+INPUTS: Json = {
+    "type": ["object", "null"],
+    "description": "values by endpoint input name; a name that is no input is ignored",
+}
+INPUTS_FORM: Json = {
+    "type": "object",
+    "description": "by endpoint input name: files, and values as JSON or as bare text",
+}

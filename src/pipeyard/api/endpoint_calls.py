@@ -1,0 +1,51 @@
+"""Who may call an endpoint: the holder of its token, or of an access token."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from pipeyard.api.context import Services, bearer_token, environment_of, environment_url, services_of
+from pipeyard.domain.deployments import Deployment
+from pipeyard.errors import AuthenticationError
+
+ENDPOINT_SCHEME = "EndpointToken"
+
+
+@dataclass(frozen=True)
+class EndpointCall:
+    """A request that was let in."""
+
+    hub: Services
+    deployment: Deployment
+    url: str  # of the endpoint, without a version
+    token: str | None  # the endpoint token, if that let it in
+
+
+async def let_in(request: Request) -> EndpointCall:
+    """The endpoint token in the header or in `?token=`, or an access token. Raises AuthenticationError."""
+    hub = services_of(request)
+    environment = await environment_of(request)
+    path = request.path_params["path"]
+    deployment = await hub.endpoint_paths.get((environment.id, path))
+    url = f"{environment_url(request)}/endpoints/{path}"
+    token = _sent_token(request)
+    if token is not None:
+        if not hmac.compare_digest(token.encode(), (deployment.endpoint_token or "").encode()):
+            raise AuthenticationError("the endpoint token is wrong, or was replaced by a newer one", ENDPOINT_SCHEME)
+        return EndpointCall(hub, deployment, url, token)
+    access_token = bearer_token(request)
+    if access_token is None:
+        message = "no token: send the header Authorization: EndpointToken <endpoint token>, or ?token= in the URL"
+        raise AuthenticationError(message, ENDPOINT_SCHEME)
+    hub.identities.authenticate(access_token).check_environment(environment.id)
+    return EndpointCall(hub, deployment, url, None)
+
+
+def _sent_token(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == ENDPOINT_SCHEME.lower():
+        return token.strip()
+    return request.query_params.get("token")

@@ -1,0 +1,99 @@
+"""What OpenAPI says of pipelines."""
+
+from __future__ import annotations
+
+from pipeyard.api.mapping_schemas import DATA_TYPE
+from pipeyard.api.operations import ANY, FILE, FLAG, INSTANT, NAME, TEXT, Json, array, choice, link, maybe, record
+from pipeyard.domain.modes import Rule
+from pipeyard.domain.pipelines import Origin, PipelineStatus
+
+_LANGUAGE: Json = {
+    "type": "string",
+    "pattern": r"^python:3\.(0|[1-9][0-9]?)-slim$",
+    "examples": ["python:3.11-slim"],
+}
+
+PIPELINE = record(
+    {
+        "parameters": record(
+            {
+                "pipeline_name": NAME,
+                "function_path": TEXT,
+                "function_name": TEXT,
+                "description": maybe(TEXT),
+                "inputs": array(
+                    record(
+                        {"name": NAME, "data_type": DATA_TYPE, "is_required": FLAG},
+                        {"default_value": ANY, "description": TEXT},
+                    )
+                ),
+                "outputs": array(record({"name": NAME, "data_type": DATA_TYPE}, {"description": TEXT})),
+                "container_config": record(
+                    {
+                        "language": _LANGUAGE,
+                        "repository_url": maybe(TEXT),
+                        "repository_branch": maybe(TEXT),
+                        "included_folders": maybe(array(TEXT)),
+                        "system_dependencies": array(TEXT),
+                        "dockerfile_path": maybe(TEXT),
+                        "requirements_path": maybe(TEXT),
+                    }
+                ),
+            }
+        ),
+        "creation_info": record(
+            {
+                "created_at": INSTANT,
+                "created_by": TEXT,
+                "commit_id": maybe(TEXT),
+                "status": choice(*PipelineStatus),
+                "origin": choice(*Origin),
+                "pipeline_template": maybe({"type": "object"}),
+            }
+        ),
+    }
+)
+PIPELINES = array(record({"pipeline_name": NAME, "created_at": INSTANT, "status": choice(*PipelineStatus)}))
+DELETED_PIPELINE = record(
+    {
+        "pipeline": record({"name": NAME}),
+        "deployments": array(record({"name": NAME, "execution_rule": choice(*Rule)})),
+    }
+)
+_NAME_IN_ANSWER = "$response.body#/parameters/pipeline_name"
+PIPELINE_LINKS = {
+    name: link(name, name=_NAME_IN_ANSWER)
+    for name in ("getPipeline", "runPipeline", "readPipelineLogs", "listPipelineExecutions", "deletePipeline")
+}
+
+_DECLARED = ("name", "data_type", "description")
+# Of a form. Lists and objects are bracketed fields; the first element of each stands for all.
+PIPELINE_FORM: Json = {
+    "type": "object",
+    "required": ["pipeline_name", "function_path", "function_name", "step_file"],
+    "properties": {
+        "pipeline_name": NAME,
+        "function_path": {"type": "string", "pattern": r"\.py$", "examples": ["main.py"]},
+        "function_name": {"type": "string", "examples": ["main"]},
+        "description": TEXT,
+        "container_config[language]": _LANGUAGE,
+        "container_config[requirements_path]": TEXT,
+        "container_config[included_folders][0]": TEXT,
+        "container_config[system_dependencies][0]": TEXT,
+        "inputs[0][name]": {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_]{0,99}$"},
+        "inputs[0][data_type]": DATA_TYPE,
+        "inputs[0][description]": TEXT,
+        "inputs[0][is_required]": choice("true", "false"),
+        "inputs[0][default_value]": TEXT,
+        "outputs[0][name]": NAME,
+        "outputs[0][data_type]": DATA_TYPE,
+        "outputs[0][description]": TEXT,
+        "step_file": FILE | {"description": "the code, a gzip tar"},
+    },
+    "dependentRequired": {
+        f"{kind}[0][{key}]": [f"{kind}[0][name]", f"{kind}[0][data_type]"]
+        for kind, keys in (("inputs", (*_DECLARED, "is_required", "default_value")), ("outputs", _DECLARED))
+        for key in keys
+    },
+}
+PIPELINE_OF_TEMPLATE = record({"pipeline_name": NAME, "pipeline_template_name": NAME})

@@ -1,0 +1,1 @@
+"""Random requests after the OpenAPI description: `python -m tests.fuzz`."""
