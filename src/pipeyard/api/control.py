@@ -8,10 +8,11 @@ from starlette.responses import Response
 
 from pipeyard.api.context import AnyCaller, Hub
 from pipeyard.api.json_answers import json_answer
+from pipeyard.api.operations import TEXT, operation, record
 from pipeyard.api.queries import read_object
 from pipeyard.domain.names import check_free_text
 from pipeyard.domain.users import User
-from pipeyard.errors import InvalidInputError, NotFoundError
+from pipeyard.errors import InvalidInputError
 
 router = APIRouter(tags=["Control"])
 
@@ -37,11 +38,15 @@ async def get_user(user_id: str, hub: Hub, caller: AnyCaller) -> Response:
     return json_answer(_shape(await hub.identities.get_user(user_id)))
 
 
-@router.get("/environments/{environment_id}/vector-database", summary="The vector database of an environment")
-async def get_vector_database(environment_id: str, caller: AnyCaller) -> Response:
-    """None is configured in this version: always 404."""
-    message = "this installation has no vector database"
-    raise NotFoundError("vector database", environment_id, message)
+@router.get(
+    "/environments/{environment_id}/vector-database",
+    summary="The vector database of an environment",
+    **operation({200: ("Its address", record({"vector_database_url": TEXT, "vector_database_token": TEXT}))}),
+)
+async def get_vector_database(environment_id: str, hub: Hub, caller: AnyCaller) -> Response:
+    """Its url, without port and path, and the token that it takes; not found when the operator has configured none."""
+    url, token = await hub.vector_database.get(environment_id)
+    return json_answer({"vector_database_url": url, "vector_database_token": token})
 
 
 def _shape(user: User) -> dict[str, str]:

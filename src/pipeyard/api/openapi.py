@@ -44,7 +44,7 @@ _DEPLOYMENT: Json = {
 }
 _PIPELINE: Json = {
     "type": "object",
-    "required": ["pipeline_name", "function_path", "function_name", "step_file"],
+    "required": ["pipeline_name", "function_path", "function_name"],
     "properties": {
         "pipeline_name": _TEXT,
         "function_path": _TEXT,
@@ -52,12 +52,21 @@ _PIPELINE: Json = {
         "description": _TEXT,
         "container_config[language]": {"type": "string", "examples": ["python:3.11-slim"]},
         "container_config[requirements_path]": _TEXT,
+        "container_config[included_folders][0]": _TEXT,
+        "container_config[repository_url]": {"type": "string", "examples": ["git@example.org:team/code.git"]},
+        "container_config[repository_branch]": _TEXT,
+        "container_config[repository_deploy_key]": _TEXT,
         "inputs[0][name]": _TEXT,
         "inputs[0][data_type]": {"enum": ["string", "number", "boolean", "json", "array", "file"]},
         "outputs[0][name]": _TEXT,
         "outputs[0][data_type]": {"enum": ["string", "number", "boolean", "json", "array", "file"]},
-        "step_file": _FILE | {"description": "the code, a gzip tar"},
+        "step_file": _FILE | {"description": "the code, a gzip tar; without it the code comes from repository_url"},
     },
+}
+_FROM_TEMPLATE: Json = {
+    "type": "object",
+    "required": ["pipeline_name", "pipeline_template_name"],
+    "properties": {"pipeline_name": _TEXT, "pipeline_template_name": _TEXT},
 }
 _RUN: Json = {
     "type": "object",
@@ -81,7 +90,7 @@ _TOKEN: Json = {"type": "object", "properties": {"endpoint_token": _TEXT}}
 _JSON, _FORM, _MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 _BODIES: dict[tuple[str, str], dict[str, Json]] = {
     ("post", "/auth/refresh"): {_JSON: _REFRESH},
-    ("post", "/pipelines"): {_MULTIPART: _PIPELINE},
+    ("post", "/pipelines"): {_MULTIPART: _PIPELINE, _FORM: _PIPELINE, _JSON: _FROM_TEMPLATE},
     ("post", "/pipelines/{name}/run"): {_FORM: _RUN, _MULTIPART: _RUN},
     ("post", "/pipelines/{name}/logs"): {_JSON: _LOG_RANGE},
     ("post", "/executions/{execution_id}/logs"): {_JSON: _LOG_RANGE},
