@@ -74,8 +74,8 @@ def read_template(fields: Mapping[str, Any], code: Path) -> Template:
 
 
 def _text(fields: Mapping[str, Any], key: str) -> str:
-    text = check_free_text(key, fields.get(key, ""))
-    if not text.strip():
+    text = check_free_text(key, fields.get(key, "")).strip()
+    if not text:
         raise InvalidInputError(key, "is missing", "text")
     return text
 

@@ -14,7 +14,7 @@ from pipeyard.domain.pipelines import PipelineDeclaration
 from pipeyard.domain.repositories import FetchedCode, Repository
 from pipeyard.errors import InvalidInputError
 from pipeyard.images.git_access import GitAccess, git_access
-from pipeyard.images.git_failures import URL, explain, is_too_large, too_large
+from pipeyard.images.git_failures import URL, explain
 
 BRANCH = "container_config.repository_branch"
 HERE = "refs/pipeyard/tip"
@@ -131,11 +131,9 @@ class _Fetch:
         return text
 
     def _check(self, status: int, text: str) -> None:
-        if status == 0:
-            return
-        if is_too_large(text):
-            raise too_large(self.access.most_bytes)
-        raise explain(text, self.access.read_ssh_log(), self.repository, self.known_hosts)
+        if status != 0:
+            log, most_bytes = self.access.read_ssh_log(), self.access.most_bytes
+            raise explain(text, log, self.repository, self.known_hosts, most_bytes)
 
 
 def _called(reference: str, text: str) -> str:
