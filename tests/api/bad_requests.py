@@ -266,9 +266,9 @@ CREATIONS = [
          "container_config.system_dependencies[0]", "no version"),
     case("a Dockerfile on a machine without containers", lambda w: w.create(container_config__dockerfile_path="D"),
          400, "container_config.dockerfile_path"),
-    case("a git repository", lambda w: Bad("POST", f"{API}/pipelines", {
+    case("a pipeline without code", lambda w: Bad("POST", f"{API}/pipelines", {
         "data": {"pipeline_name": "never", "function_path": "m.py", "function_name": "m"}}), 400,
-        "container_config.local_folder", "step_file"),
+        "container_config.repository_url", "step_file"),
     case("a template that is not there", lambda w: Bad("POST", f"{API}/pipelines", {
         "json": {"pipeline_name": "never", "pipeline_template_name": "t"}}), 404, 'no pipeline template named "t"'),
     case("a pipeline as text/plain", lambda w: Bad("POST", f"{API}/pipelines", {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import tarfile
 from collections.abc import Callable
@@ -268,14 +269,40 @@ async def test_only_the_newest_commit_counts_for_the_limit(fetch: Fetch, reposit
     assert names(await fetch(repository)) == set(FILES)
 
 
-async def test_a_host_that_never_ends_is_given_up(git_host: GitHost, tmp_path: Path) -> None:
-    repository = git_host.repository("slow", FILES)
-    (tmp_path / "known").write_text(git_host.known_hosts())
-    impatient = GitRepositories(tmp_path / "known", 0.001, MOST_BYTES, asyncio.Semaphore(1))
-    with pytest.raises(InvalidInputError, match=r"took longer than 0\.001 s"):
-        await impatient.fetch(
-            Repository(git_host.url(repository.folder.name), None, git_host.key), declaration(), tmp_path
-        )
+async def test_a_host_that_never_answers_is_given_up_and_meanwhile_no_process_shows_the_key(
+    git_host: GitHost, tmp_path: Path
+) -> None:
+    """The host hears from ssh, looks at all processes there are, and says nothing."""
+    secret, seen = git_host.key.splitlines()[1].encode(), []
+
+    async def look(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        seen.append(processes_with(b"GIT_SSH_COMMAND"))
+        seen.append(processes_with(secret))
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(look, "127.0.0.1", 0) as mute:
+        port = mute.sockets[0].getsockname()[1]
+        impatient = GitRepositories(tmp_path / "known", 1.5, MOST_BYTES, asyncio.Semaphore(1))
+        with pytest.raises(InvalidInputError, match=r"took longer than 1\.5 s"):
+            await impatient.fetch(
+                Repository(f"ssh://git@127.0.0.1:{port}/x", None, git_host.key), declaration(), tmp_path
+            )
+    with_git, with_key = seen
+    assert with_git
+    assert not with_key
+    assert not processes_with(str(tmp_path).encode())
+
+
+def processes_with(text: bytes) -> set[str]:
+    """Those that have it in their arguments or their environment."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if text in (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes():
+                found.add(entry.name)
+    return found
 
 
 async def test_a_key_that_ssh_cannot_use_is_refused_like_a_wrong_one(
