@@ -128,7 +128,8 @@ class World:
         return seen
 
     def _readable(self) -> Iterator[str]:
-        yield from ("pipelines", "deployments", "environment-variables", f"pipelines/{self.pipeline}/executions")
+        yield from ("pipelines", "deployments", "environment-variables", "project-information")
+        yield f"pipelines/{self.pipeline}/executions"
         for deployment in (self.deployment, self.disabled_deployment):
             yield f"deployments/{deployment['name']}"
 
