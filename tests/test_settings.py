@@ -29,7 +29,7 @@ def test_a_vector_database_is_named_by_its_host_alone(url: str) -> None:
     ],
 )
 def test_any_other_address_of_a_vector_database_is_refused(url: str) -> None:
-    with pytest.raises(SettingsError, match="vector_database_url.*without port and path"):
+    with pytest.raises(SettingsError, match=r"vector_database_url.*without port and path"):
         Settings(vector_database_url=url)
 
 
