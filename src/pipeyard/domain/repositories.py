@@ -30,7 +30,9 @@ _FORMS = (
     re.compile(rf"{_USER}{_HOST}:(?P<port>)(?![-:])[^\s\\]+"),
 )
 _BAD_BRANCH = re.compile(r"^[-/.]|[/.]$|\.\.|//|/\.|\.lock(?:/|$)|@\{|[\s~^:?*\[\\\x00-\x20\x7f]|^@$")
-_KEY = re.compile(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n(?:(?!-----).)+-----END ([A-Z]+ )?PRIVATE KEY-----\n", re.DOTALL)
+_KEY = re.compile(
+    r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n(?:(?!-----).)+-----END ([A-Z]+ )?PRIVATE KEY-----\n", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
