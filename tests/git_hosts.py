@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 START_TIMEOUT_S = 20.0
 
@@ -72,7 +74,8 @@ class GitHost:
     @contextmanager
     def running(self) -> Iterator[GitHost]:
         """sshd, until the end of the block."""
-        assert SSHD is not None, "openssh-server is not installed"
+        if SSHD is None:
+            pytest.skip("openssh-server is not installed")
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # where it separates its privileges
         with (self.folder / "sshd.log").open("wb") as log:

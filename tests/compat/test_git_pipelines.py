@@ -191,6 +191,16 @@ def test_a_link_that_leads_out_of_the_repository_is_refused(platform, host, repo
     assert refused.message.startswith('container_config.repository_url: the link "out" leads out')
 
 
+def test_a_repository_that_unpacks_to_more_than_is_allowed_is_refused(platform, host, repository):
+    with (repository.folder / "zeros.bin").open("wb") as file:
+        file.truncate(260_000_000)
+    repository.commit()
+    refused = refuse(platform, **access(host, repository))
+    assert refused.status_code == 413
+    assert refused.message.startswith("container_config.repository_url: unpacks to more than 250,000,000 bytes")
+    assert create(platform, **access(host, repository), included_folders=["src"])["creation_info"]["status"] == "ready"
+
+
 def test_a_link_inside_the_repository_is_kept(platform, host, repository):
     (repository.folder / "linked.py").symlink_to("src/main.py")
     repository.commit()

@@ -26,12 +26,14 @@ SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 _PASSED = ("PATH", "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY")
 _PASSED_TLS = ("SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH")
 _CONFIG = {
+    "core.bigFileThreshold": "16m",  # larger ones are never whole in memory, however small they were packed
     "core.hooksPath": os.devnull,
     "credential.helper": "",
     "fetch.recurseSubmodules": "false",
     "fetch.unpackLimit": "1",  # one file for all that comes, so that a limit on the size of files holds
     "gc.auto": "0",
     "maintenance.auto": "false",
+    "pack.threads": "1",
     "protocol.version": "2",
 }
 # In a shell, because limits are a process's own. Blocks of 512 bytes; without its signal, git says what was wrong.

@@ -40,7 +40,7 @@ def post(url, body):
     key = os.environ.get("OPENAI_API_KEY")
     if key:
         headers["Authorization"] = f"Bearer {key}"
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310 - the operator's own address
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
     try:
         with OPENER.open(request, timeout=TIMEOUT_S) as answer:
             return json.load(answer)
