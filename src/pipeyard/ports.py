@@ -25,11 +25,13 @@ from pipeyard.domain.executions import (
 from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
 from pipeyard.domain.pipelines import Pipeline, PipelineDeclaration, PipelineStatus
 from pipeyard.domain.pods import IsolationLevel, PodRef, PodSpec, PodState
+from pipeyard.domain.projects import Project
+from pipeyard.domain.repositories import FetchedCode, Repository
 from pipeyard.domain.users import Environment, User
 
 
 class UserStore(Protocol):
-    """Users, environments and their variables."""
+    """Users, environments, their variables and their project settings."""
 
     async def add_user(self, user: User, sdk_token_hash: str, created_at: datetime) -> None: ...
     async def get_user(self, user_id: str) -> User | None: ...
@@ -42,6 +44,9 @@ class UserStore(Protocol):
     async def set_variables(self, environment_id: str, variables: Mapping[str, str]) -> None: ...
     async def list_variables(self, environment_id: str) -> dict[str, str]: ...
     async def delete_variable(self, environment_id: str, name: str) -> str | None: ...
+
+    async def set_project(self, environment_id: str, project: Project) -> None: ...
+    async def get_project(self, environment_id: str) -> Project: ...
 
 
 class PipelineStore(Protocol):
@@ -191,6 +196,14 @@ class ImageBuilder(Protocol):
     async def remove_unused(self, used: set[str]) -> None: ...
 
 
+class Repositories(Protocol):
+    """Git repositories elsewhere."""
+
+    async def fetch(self, repository: Repository, declaration: PipelineDeclaration, folder: Path) -> FetchedCode:
+        """What the declaration selects at the tip of the branch, into an empty folder. Raises InvalidInputError."""
+        ...
+
+
 class DataStore(Protocol):
     """Objects by path: files of executions, and the users' own."""
 
@@ -253,6 +266,7 @@ class Adapters:
     files: DataStore
     images: ImageBuilder
     runtime: Runtime
+    repositories: Repositories
     keep_code: Callable[[Path, Path, Path, PipelineDeclaration], None]  # upload, kept archive, unpacked code
     gpu_count: int
 

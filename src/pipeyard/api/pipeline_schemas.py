@@ -70,13 +70,16 @@ _DECLARED = ("name", "data_type", "description")
 # Of a form. Lists and objects are bracketed fields; the first element of each stands for all.
 PIPELINE_FORM: Json = {
     "type": "object",
-    "required": ["pipeline_name", "function_path", "function_name", "step_file"],
+    "required": ["pipeline_name", "function_path", "function_name"],
     "properties": {
         "pipeline_name": NAME,
         "function_path": {"type": "string", "pattern": r"\.py$", "examples": ["main.py"]},
         "function_name": {"type": "string", "examples": ["main"]},
         "description": TEXT,
         "container_config[language]": _LANGUAGE,
+        "container_config[repository_url]": {"type": "string", "examples": ["git@example.org:team/code.git"]},
+        "container_config[repository_branch]": TEXT,
+        "container_config[repository_deploy_key]": TEXT | {"writeOnly": True},
         "container_config[requirements_path]": TEXT,
         "container_config[included_folders][0]": TEXT,
         "container_config[system_dependencies][0]": TEXT,
@@ -88,7 +91,7 @@ PIPELINE_FORM: Json = {
         "outputs[0][name]": NAME,
         "outputs[0][data_type]": DATA_TYPE,
         "outputs[0][description]": TEXT,
-        "step_file": FILE | {"description": "the code, a gzip tar"},
+        "step_file": FILE | {"description": "the code, a gzip tar; without it the code comes from repository_url"},
     },
     "dependentRequired": {
         f"{kind}[0][{key}]": [f"{kind}[0][name]", f"{kind}[0][data_type]"]
