@@ -63,7 +63,7 @@ class _Fetch:
         await self._git_here(
             "fetch", "--quiet", "--depth=1", "--no-tags", "--", self.repository.url, f"+{reference}:{HERE}"
         )
-        commit = (await self._git_here("rev-parse", "--verify", f"{HERE}^{{commit}}")).strip()
+        commit = (await self._git_here("rev-parse", "--verify", f"{HERE}^{{commit}}")).splitlines()[-1]
         archive = await self._archive(commit, declaration)
         said = [f"Fetched {self.repository.url}, {name}, at commit {commit}.", *await self._warnings(commit)]
         return FetchedCode(archive, commit, tuple(said))
