@@ -37,8 +37,7 @@ def template(**fields: Any) -> Bad:
 
 def from_pod(w: World, bad: Bad) -> Bad:
     """The same, from the code of an execution."""
-    token = w.signed(pod_of=f"execution:{w.execution_id}")
-    return Bad(bad.method, bad.path, bad.options, f"Bearer {token}")
+    return Bad(bad.method, bad.path, bad.options, f"Bearer {w.pod_token(w.environment_id())}")
 
 
 URLS = [
@@ -113,7 +112,7 @@ SETTINGS = [
     case("a wrong key of the project", lambda w: settings(repository_deploy_key="x"), 400, "repository_deploy_key"),
     case("a key of the project that is an object", lambda w: settings(repository_deploy_key={}), 400,
          "repository_deploy_key", "text"),
-    case("settings from a pod", lambda w: from_pod(w, settings(language=None)), 403, "not change"),
+    case("settings from a pod", lambda w: from_pod(w, settings(language=None)), 403, "not for the code in a pod"),
     case("settings without a token", lambda w: Bad(
         "PUT", f"{API}/project-information", {"json": {"language": None}}, None), 401, "access token"),
 ]  # fmt: skip
@@ -141,7 +140,7 @@ TEMPLATES = [
         "pipeline_template_name", "JSON"),
     case("a list of templates", lambda w: Bad("POST", f"{API}/pipelines", {"json": [1]}), 400, "body", "object"),
     case("a template from a pod", lambda w: from_pod(w, template(
-        pipeline_name="never", pipeline_template_name="text-classifier")), 403, "not change pipelines"),
+        pipeline_name="never", pipeline_template_name="text-classifier")), 403, "not for the code in a pod"),
     case("the templates without a token", lambda w: Bad("GET", f"{API}/pipeline-templates", {}, None), 401, "token"),
 ]  # fmt: skip
 
