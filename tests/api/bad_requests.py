@@ -681,6 +681,9 @@ READS = [
         "POST", f"{API}/deployments/{w.deployment['name']}/logs", {"json": []}), 400, "body", "object"),
     case("a flag of a pipeline that is a word", lambda w: Bad(
         "GET", f"{API}/pipelines/{w.pipeline}?wait_for_completion=maybe"), 400, "wait_for_completion", "true, false"),
+    case("a flag beside another of the same meaning", lambda w: Bad(
+        "GET", f"{API}/executions/{w.execution_id}/outputs?wait_for_completion=false&wait_for_results=maybe"), 400,
+        "wait_for_results", "true, false"),
     case("a flag of a deployment that is empty", lambda w: Bad(
         "GET", f"{API}/deployments/{w.deployment['name']}?wait_for_completion="), 400, "wait_for_completion",
         "true, false"),

@@ -24,7 +24,7 @@ PATHS = create_app(cast(Services, SimpleNamespace(settings=Settings()))).openapi
 OPERATIONS = sorted((method.upper(), path) for path, methods in PATHS.items() for method in methods)
 CHECKS_UNASKED = [check for check in schemathesis.checks.CHECKS.get_all() if check.__name__ in UNASKED]
 FEW = settings(
-    max_examples=12,
+    max_examples=10,
     derandomize=True,
     database=None,
     deadline=None,

@@ -26,7 +26,7 @@ def main(minutes: float, *options: str) -> int:
             command = [str(SCHEMATHESIS), "--config-file", str(place), "run", f"{platform.url}/api/openapi.json"]
             run = subprocess.run(
                 [*command, "--max-time", str(round(minutes * 60)), *options],
-                cwd=ROOT,
+                cwd=folder,
                 env=os.environ | {"PYTHONPATH": str(ROOT)},
             )
             pipelines, deployments = platform.sdk.list_pipelines(), platform.sdk.list_deployments()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pipeyard.api.deployment_schemas import INPUTS, INPUTS_FORM
 from pipeyard.api.errors import RESPONSES
@@ -24,11 +25,13 @@ from pipeyard.api.operations import (
     choice,
     describe_request,
     link,
+    maybe,
     moved,
     record,
 )
+from pipeyard.wire import EXECUTION_ID_HEADER
 
-HTML = "text/html"
+_HTML = "text/html"
 ENDPOINT_TOKENS: Json = {
     "endpoint_token": {
         "type": "apiKey",
@@ -39,7 +42,7 @@ ENDPOINT_TOKENS: Json = {
     "endpoint_token_in_url": {"type": "apiKey", "in": "query", "name": "token"},
 }
 _SECURITY: list[Json] = [*({name: []} for name in ENDPOINT_TOKENS), {"access_token": []}]
-PREFER: Json = {
+_PREFER: Json = {
     "name": "Prefer",
     "in": "header",
     "schema": TEXT,
@@ -47,7 +50,7 @@ PREFER: Json = {
 }
 _OUTPUTS: Json = {"type": "object", "description": "values by endpoint output name, a file as its URL"}
 _RESULT = record({"status": choice("Succeeded"), "execution_id": EXECUTION_ID, "outputs": _OUTPUTS, "output": _OUTPUTS})
-_WRAPPED = {"anyOf": [record({"value": ANY}), record({"url": {"anyOf": [URL, {"type": "null"}]}})]}
+_WRAPPED = {"anyOf": [record({"value": ANY}), record({"url": maybe(URL)})]}
 _VERSIONED = record(
     {
         "status": choice("Succeeded"),
@@ -55,17 +58,22 @@ _VERSIONED = record(
         "outputs": {"type": "object", "additionalProperties": _WRAPPED},
     }
 )
-RESULT = "The result; the bytes of the file, or null, where the only output is a file"
+_MEANING = "The result; the bytes of the file, or null, where the only output is a file"
 _PATH: dict[str, Json] = {"path": NAME}
 _EXECUTION: dict[str, Json] = {"path": NAME, "execution_id": EXECUTION_ID}
 _OUTPUT: dict[str, Json] = {"path": NAME, "execution_id": EXECUTION_ID, "name": NAME}
+_ONE_OUTPUT = ("One output of a call", "The bytes of a file, or a bare JSON value.")
+_RESULT_LINKS = {
+    name: link(name, path="$request.path.path", execution_id=f"$response.header.{EXECUTION_ID_HEADER}")
+    for name in ("getCallResult", "getVersionedCallResult")
+}
 
 
 def describe_endpoints() -> Json:
     """Their part of `paths`."""
     base, execution = "/endpoints/{path}", "/executions/{execution_id}"
     versioned = "/endpoints/v1/{path}" + execution
-    result = Answer(RESULT, {"anyOf": [_RESULT, {"type": "null"}]}, {BYTES: FILE})
+    result = Answer(_MEANING, maybe(_RESULT), {BYTES: FILE})
     output = {200: VALUE}
     return {
         base: {
@@ -76,16 +84,11 @@ def describe_endpoints() -> Json:
                 "for clients that send the header craft-ai-client.",
                 _PATH,
                 {
-                    200: Answer(RESULT, result.schema, result.content, EXECUTION_HEADER, _result_links("header")),
-                    303: Answer(
-                        "Accepted; the result is at Location",
-                        record({"execution_id": EXECUTION_ID}),
-                        headers={"Location": URL, **EXECUTION_HEADER},
-                        links=_result_links("header"),
-                    ),
+                    200: replace(result, headers=EXECUTION_HEADER, links=_RESULT_LINKS),
+                    303: replace(moved("Accepted; the result is at Location", **EXECUTION_HEADER), links=_RESULT_LINKS),
                     500: FAILED,
                 },
-                describe_request(bodies={JSON: INPUTS, MULTIPART: INPUTS_FORM}) | {"parameters": [PREFER]},
+                describe_request(bodies={JSON: INPUTS, MULTIPART: INPUTS_FORM}) | {"parameters": [_PREFER]},
             )
         },
         f"{base}{execution}": {
@@ -123,19 +126,10 @@ def describe_endpoints() -> Json:
                 "The page of one endpoint",
                 "Inputs, outputs, snippets, and a form to try it. With `?token=` it is a link to send to somebody.",
                 _PATH,
-                {200: Answer("A page that loads nothing from elsewhere", content={HTML: TEXT})},
+                {200: Answer("A page that loads nothing from elsewhere", content={_HTML: TEXT})},
             )
         },
     }
-
-
-_ONE_OUTPUT = ("One output of a call", "The bytes of a file, or a bare JSON value.")
-
-
-def _result_links(where: str) -> dict[str, Json]:
-    (name,) = EXECUTION_HEADER
-    parameters = {"path": "$request.path.path", "execution_id": f"$response.{where}.{name}"}
-    return {name: link(name, **parameters) for name in ("getCallResult", "getVersionedCallResult")}
 
 
 def _describe(

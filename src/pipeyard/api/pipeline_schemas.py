@@ -66,9 +66,15 @@ PIPELINE_LINKS = {
     for name in ("getPipeline", "runPipeline", "readPipelineLogs", "listPipelineExecutions", "deletePipeline")
 }
 
-_DECLARED = ("name", "data_type", "description")
-# Of a form. Lists and objects are bracketed fields; the first element of each stands for all.
-PIPELINE_FORM: Json = {
+# Forms. Lists and objects are bracketed fields; the first element of each is spelt out, others are like it.
+_DECLARED: dict[str, Json] = {
+    "name": {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_]{0,99}$"},
+    "data_type": DATA_TYPE,
+    "description": TEXT,
+}
+_RULES: dict[str, Json] = {"is_required": choice("true", "false"), "default_value": TEXT}
+_LISTS: dict[str, dict[str, Json]] = {"inputs": _DECLARED | _RULES, "outputs": _DECLARED}
+_FORM: Json = {
     "type": "object",
     "required": ["pipeline_name", "function_path", "function_name"],
     "properties": {
@@ -83,20 +89,26 @@ PIPELINE_FORM: Json = {
         "container_config[requirements_path]": TEXT,
         "container_config[included_folders][0]": TEXT,
         "container_config[system_dependencies][0]": TEXT,
-        "inputs[0][name]": {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_]{0,99}$"},
-        "inputs[0][data_type]": DATA_TYPE,
-        "inputs[0][description]": TEXT,
-        "inputs[0][is_required]": choice("true", "false"),
-        "inputs[0][default_value]": TEXT,
-        "outputs[0][name]": NAME,
-        "outputs[0][data_type]": DATA_TYPE,
-        "outputs[0][description]": TEXT,
-        "step_file": FILE | {"description": "the code, a gzip tar; without it the code comes from repository_url"},
+        **{f"{name}[0][{key}]": schema for name, keys in _LISTS.items() for key, schema in keys.items()},
     },
     "dependentRequired": {
-        f"{kind}[0][{key}]": [f"{kind}[0][name]", f"{kind}[0][data_type]"]
-        for kind, keys in (("inputs", (*_DECLARED, "is_required", "default_value")), ("outputs", _DECLARED))
+        f"{name}[0][{key}]": [f"{name}[0][name]", f"{name}[0][data_type]"]
+        for name, keys in _LISTS.items()
         for key in keys
     },
+    "patternProperties": {
+        **{rf"^{name}\[[1-9][0-9]*\]\[({'|'.join(keys)})\]": TEXT for name, keys in _LISTS.items()},
+        r"^inputs\[0\]\[default_value\]\[": TEXT,  # a part of a json or array value
+        r"^container_config\[(included_folders|system_dependencies)\]\[[1-9][0-9]*\]$": TEXT,
+    },
+    "additionalProperties": False,
 }
+
+
+def _with(fields: dict[str, Json]) -> Json:
+    return _FORM | {"required": [*_FORM["required"], *fields], "properties": _FORM["properties"] | fields}
+
+
+PIPELINE_WITH_FOLDER = _with({"step_file": FILE | {"description": "the code, a gzip tar"}})
+PIPELINE_OF_REPOSITORY = _FORM  # its address may be the project's
 PIPELINE_OF_TEMPLATE = record({"pipeline_name": NAME, "pipeline_template_name": NAME})

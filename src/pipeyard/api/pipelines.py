@@ -30,9 +30,10 @@ from pipeyard.api.operations import (
 from pipeyard.api.pipeline_schemas import (
     DELETED_PIPELINE,
     PIPELINE,
-    PIPELINE_FORM,
     PIPELINE_LINKS,
+    PIPELINE_OF_REPOSITORY,
     PIPELINE_OF_TEMPLATE,
+    PIPELINE_WITH_FOLDER,
     PIPELINES,
 )
 from pipeyard.api.queries import content_type, read_flag, read_log_range, read_object
@@ -53,7 +54,7 @@ ARCHIVE_PART = "step_file"
     summary="Create a pipeline",
     **operation(
         {206: Answer("Accepted, being built", PIPELINE, links=PIPELINE_LINKS)},
-        bodies={MULTIPART: PIPELINE_FORM, FORM: PIPELINE_FORM, JSON: PIPELINE_OF_TEMPLATE},
+        bodies={MULTIPART: PIPELINE_WITH_FOLDER, FORM: PIPELINE_OF_REPOSITORY, JSON: PIPELINE_OF_TEMPLATE},
     ),
 )
 async def create_pipeline(request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
