@@ -22,6 +22,7 @@ from pipeyard.domain.executions import (
     PendingExecution,
 )
 from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
+from pipeyard.domain.metrics import MetricPage, MetricQuery, Recording
 from pipeyard.domain.pipelines import Pipeline, PipelineDeclaration, PipelineStatus
 from pipeyard.domain.pods import IsolationLevel, PodRef, PodSpec, PodState
 from pipeyard.domain.users import Environment, User
@@ -138,7 +139,18 @@ class ExecutionStore(Protocol):
         ...
 
 
-class Store(UserStore, PipelineStore, DeploymentStore, ExecutionStore, Protocol):
+class MetricStore(Protocol):
+    """Metrics of executions. A write may raise NotFoundError or ConflictError (ended, a limit), and changes nothing."""
+
+    async def record_value(self, recording: Recording) -> None: ...
+    async def append_values(self, recording: Recording) -> None: ...
+    async def list_metrics(self, query: MetricQuery) -> MetricPage: ...
+    async def read_list_values(self, numbers: Sequence[int]) -> Mapping[int, str]:
+        """By `Metric.number`: JSON without its brackets."""
+        ...
+
+
+class Store(UserStore, PipelineStore, DeploymentStore, ExecutionStore, MetricStore, Protocol):
     """The database. Everything that must not be lost is here."""
 
     async def add_server(self, server_id: str, started_at: datetime) -> None: ...

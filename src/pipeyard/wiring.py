@@ -25,6 +25,7 @@ from pipeyard.services.endpoint_paths import endpoint_paths
 from pipeyard.services.executions import ExecutionService
 from pipeyard.services.identities import IdentityService
 from pipeyard.services.installation import find_environment
+from pipeyard.services.metrics import MetricService
 from pipeyard.services.notices import Notices
 from pipeyard.services.pipelines import CodeFolders, PipelineService
 from pipeyard.services.remembered import Remembered
@@ -76,15 +77,16 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
     engine = RunningEngine(workshop, settings, places)
     cleaning, paths = Cleaning(files, logs), endpoint_paths(store)
     pipelines = PipelineService(store, logs, engine, notices, folders, cleaning, paths)
+    deployments = DeploymentService(store, logs, engine, notices, cleaning, pipelines, paths, adapters.gpu_count)
+    executions = ExecutionService(store, logs, files, engine, notices, cleaning, server_id, settings.values_max_bytes)
     services = Services(
         settings=settings,
         identities=identities,
         variables=VariableService(store, variables),
         pipelines=pipelines,
-        deployments=DeploymentService(store, logs, engine, notices, cleaning, pipelines, paths, adapters.gpu_count),
-        executions=ExecutionService(
-            store, logs, files, engine, notices, cleaning, server_id, settings.values_max_bytes
-        ),
+        deployments=deployments,
+        executions=executions,
+        metrics=MetricService(store, pipelines, deployments, executions),
         endpoint_paths=paths,
         environments=Remembered(find_environment(store)),
         folders=folders,

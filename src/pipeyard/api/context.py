@@ -17,6 +17,7 @@ from pipeyard.services.deployments import DeploymentService
 from pipeyard.services.endpoint_paths import EndpointPaths
 from pipeyard.services.executions import ExecutionService
 from pipeyard.services.identities import Caller, IdentityService
+from pipeyard.services.metrics import MetricService
 from pipeyard.services.pipelines import CodeFolders, PipelineService
 from pipeyard.services.remembered import Remembered
 from pipeyard.services.variables import VariableService
@@ -33,6 +34,7 @@ class Services:
     pipelines: PipelineService
     deployments: DeploymentService
     executions: ExecutionService
+    metrics: MetricService
     endpoint_paths: EndpointPaths
     environments: Remembered[str, Environment]
     folders: CodeFolders
