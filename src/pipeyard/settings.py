@@ -41,6 +41,8 @@ class Settings:
     build_timeout_s: int = _setting(1800, "The largest scientific stacks install in minutes.")
     supervisor_orphan_s: int = _setting(600, "Longer than an upgrade of the server, shorter than a forgotten machine.")
     stop_grace_s: float = _setting(5.0, "Enough for user code to close its files.")
+    resource_sample_s: float = _setting(10.0, "Shows a busy minute, and costs less than a thousandth of a core.")
+    resource_keep_days: int = _setting(14, "Two weeks show what is usual; some 10 MB, and 2 MB more per pod.")
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -48,7 +50,15 @@ class Settings:
         if self.isolation_minimum not in ISOLATION_LEVELS:
             allowed = ", ".join(ISOLATION_LEVELS)
             raise SettingsError(f'isolation_minimum: "{self.isolation_minimum}" is unknown; allowed: {allowed}')
-        for name in ("wait_hold_s", "elastic_max_pods", "builds_max", "queue_max_executions", "access_token_ttl_s"):
+        for name in (
+            "wait_hold_s",
+            "elastic_max_pods",
+            "builds_max",
+            "queue_max_executions",
+            "access_token_ttl_s",
+            "resource_sample_s",
+            "resource_keep_days",
+        ):
             if getattr(self, name) <= 0:
                 raise SettingsError(f"{name}: {getattr(self, name)} is not usable; allowed: more than 0")
         if self.access_token_ttl_s <= 120:

@@ -17,6 +17,7 @@ from pipeyard.engine.intake import Records
 from pipeyard.engine.janitor import Janitor
 from pipeyard.engine.output_files import OutputFiles
 from pipeyard.engine.places import Places
+from pipeyard.engine.sampler import Sampler
 from pipeyard.engine.workshop import Workshop
 from pipeyard.ports import Adapters
 from pipeyard.services.cleaning import Cleaning
@@ -29,6 +30,7 @@ from pipeyard.services.metrics import MetricService
 from pipeyard.services.notices import Notices
 from pipeyard.services.pipelines import CodeFolders, PipelineService
 from pipeyard.services.remembered import Remembered
+from pipeyard.services.resource_usage import ResourceUsageService
 from pipeyard.services.variables import VariableService
 from pipeyard.settings import Settings
 
@@ -41,6 +43,7 @@ class Platform:
     services: Services
     engine: RunningEngine
     janitor: Janitor
+    sampler: Sampler
     notices: Notices
 
 
@@ -87,6 +90,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         deployments=deployments,
         executions=executions,
         metrics=MetricService(store, pipelines, deployments, executions),
+        resource_usage=ResourceUsageService(store, adapters.gauge, deployments, executions, settings),
         endpoint_paths=paths,
         environments=Remembered(find_environment(store)),
         folders=folders,
@@ -96,7 +100,8 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         health=functools.partial(_health, adapters),
         pods_of=engine.list_pods,
     )
-    return Platform(adapters, services, engine, Janitor(workshop, services.uploads), notices)
+    sampler = Sampler(workshop, adapters.gauge, settings)
+    return Platform(adapters, services, engine, Janitor(workshop, services.uploads), sampler, notices)
 
 
 async def _health(adapters: Adapters) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pipeyard.services.identities import Caller, IdentityService
 from pipeyard.services.metrics import MetricService
 from pipeyard.services.pipelines import CodeFolders, PipelineService
 from pipeyard.services.remembered import Remembered
+from pipeyard.services.resource_usage import ResourceUsageService
 from pipeyard.services.variables import VariableService
 from pipeyard.settings import Settings
 
@@ -35,6 +36,7 @@ class Services:
     deployments: DeploymentService
     executions: ExecutionService
     metrics: MetricService
+    resource_usage: ResourceUsageService
     endpoint_paths: EndpointPaths
     environments: Remembered[str, Environment]
     folders: CodeFolders

@@ -14,11 +14,12 @@ from pipeyard.store.deployments import DeploymentRows
 from pipeyard.store.executions import ExecutionRows
 from pipeyard.store.metrics import MetricRows
 from pipeyard.store.pipelines import PipelineRows
+from pipeyard.store.samples import SampleRows
 from pipeyard.store.tables import deployments, servers, variables
 from pipeyard.store.users import UserRows
 
 
-class SqlStore(UserRows, PipelineRows, DeploymentRows, ExecutionRows, MetricRows):
+class SqlStore(UserRows, PipelineRows, DeploymentRows, ExecutionRows, MetricRows, SampleRows):
     """Implements `ports.Store`."""
 
     async def add_server(self, server_id: str, started_at: datetime) -> None:
