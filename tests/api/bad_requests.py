@@ -129,6 +129,7 @@ class World:
 
     def _readable(self) -> Iterator[str]:
         yield from ("pipelines", "deployments", "environment-variables", f"pipelines/{self.pipeline}/executions")
+        yield from ("metrics/single-value", "metrics/list-values")
         for deployment in (self.deployment, self.disabled_deployment):
             yield f"deployments/{deployment['name']}"
 

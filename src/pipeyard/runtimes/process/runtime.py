@@ -132,7 +132,8 @@ class ProcessRuntime:
 
     async def usage(self, refs: Sequence[PodRef]) -> Mapping[PodRef, PodUsage]:
         """What the processes of these pods use; a pod that is gone is left out."""
-        return await asyncio.to_thread(read_usage, refs) if refs else {}
+        mine = [ref for ref in refs if ref.boot_id == self._boot_id]
+        return await asyncio.to_thread(read_usage, mine) if mine else {}
 
     async def list(self) -> Sequence[PodRef]:
         """Every pod of this installation that still has a process or a folder."""

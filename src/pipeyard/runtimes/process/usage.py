@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from pipeyard.pod.process_tree import below, living
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+# Above, the kernel would count for tens of milliseconds, and what is shared is little beside the rest.
+_DIVIDED_MAX_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,12 @@ def read_usage(refs: Iterable[PodRef]) -> dict[PodRef, PodUsage]:
 
 def _memory_bytes(pid: int, process: _Process) -> int:
     """Its share: forked processes have most of their memory in common, which is counted once over all of them."""
-    try:
-        with open(f"/proc/{pid}/smaps_rollup", "rb") as lines:
-            for line in lines:
-                if line.startswith(b"Pss:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:  # it has just ended, or this server is not root and may not look into a supervisor
-        pass
-    return process.resident_pages * _PAGE_BYTES
+    resident_bytes = process.resident_pages * _PAGE_BYTES
+    if resident_bytes > _DIVIDED_MAX_BYTES:
+        return resident_bytes
+    # Not there: it has just ended, or this server is not root and may not look into a supervisor.
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/smaps_rollup", "rb") as lines:
+        for line in lines:
+            if line.startswith(b"Pss:"):
+                return int(line.split()[1]) * 1024
+    return resident_bytes
