@@ -23,10 +23,12 @@ from pipeyard.domain.executions import (
     PendingExecution,
 )
 from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
+from pipeyard.domain.metrics import MetricOwner, MetricPage, MetricQuery, Recording
 from pipeyard.domain.pipelines import Pipeline, PipelineDeclaration, PipelineStatus
 from pipeyard.domain.pods import IsolationLevel, PodRef, PodSpec, PodState
 from pipeyard.domain.projects import Project
 from pipeyard.domain.repositories import FetchedCode, Repository
+from pipeyard.domain.samples import Capacity, MachineReading, MachineSample, PodPage, PodUsage, Samples, Span
 from pipeyard.domain.users import Environment, User
 
 
@@ -144,7 +146,25 @@ class ExecutionStore(Protocol):
         ...
 
 
-class Store(UserStore, PipelineStore, DeploymentStore, ExecutionStore, Protocol):
+class MetricStore(Protocol):
+    """Metrics of executions. A write may raise NotFoundError or ConflictError (ended, a limit), and changes nothing."""
+
+    async def record_value(self, recording: Recording) -> None: ...
+    async def append_values(self, recording: Recording) -> None: ...
+    async def list_metrics(self, query: MetricQuery) -> MetricPage: ...
+    async def read_list_values(self, numbers: Sequence[int]) -> Mapping[int, str]: ...  # JSON without its brackets
+
+
+class SampleStore(Protocol):
+    """What the machine and the pods were doing. A step of a span gives averages, sums of traffic, memory at most."""
+
+    async def add_samples(self, samples: Samples, oldest_at: datetime) -> None: ...  # and forget what is older
+    async def oldest_sample_at(self) -> datetime | None: ...
+    async def read_machine_samples(self, span: Span) -> Sequence[MachineSample]: ...
+    async def read_pod_samples(self, span: Span, owner: MetricOwner, owner_id: str) -> PodPage: ...
+
+
+class Store(UserStore, PipelineStore, DeploymentStore, ExecutionStore, MetricStore, SampleStore, Protocol):
     """The database. Everything that must not be lost is here."""
 
     async def add_server(self, server_id: str, started_at: datetime) -> None: ...
@@ -244,6 +264,7 @@ class Runtime(Protocol):
         """Return once no process of the pod is left. An event, not a poll, wherever the machine allows it."""
         ...
 
+    async def usage(self, refs: Sequence[PodRef]) -> Mapping[PodRef, PodUsage]: ...
     async def list(self) -> Sequence[PodRef]:
         """Every pod of this installation that still has a process or a folder."""
         ...
@@ -257,6 +278,13 @@ class Runtime(Protocol):
         ...
 
 
+class Gauge(Protocol):
+    """Measures this machine. May wait for a disk: call it in a thread."""
+
+    def read(self) -> MachineReading: ...
+    def capacity(self) -> Capacity: ...
+
+
 @dataclass(frozen=True)
 class Adapters:
     """What server.py has opened for this installation."""
@@ -267,6 +295,7 @@ class Adapters:
     images: ImageBuilder
     runtime: Runtime
     repositories: Repositories
+    gauge: Gauge
     keep_code: Callable[[Path, Path, Path, PipelineDeclaration], None]  # upload, kept archive, unpacked code
     gpu_count: int
 

@@ -22,7 +22,8 @@ from pipeyard.images.git_repositories import GitRepositories
 from pipeyard.images.venv import VenvImageBuilder
 from pipeyard.logs.sqlite import SqliteLogStore
 from pipeyard.ports import Adapters
-from pipeyard.runtimes.gpus import count_gpus
+from pipeyard.runtimes.gpus import Gpus
+from pipeyard.runtimes.machine import MachineGauge
 from pipeyard.runtimes.process.runtime import PodOptions, ProcessRuntime
 from pipeyard.services.installation import ensure_environment, ensure_owner
 from pipeyard.settings import Settings
@@ -49,6 +50,7 @@ async def serve(settings: Settings, announce: Callable[[Platform, Credentials, P
         written = folder.write_credentials(credentials)
         await platform.janitor.start()
         await platform.engine.start()
+        platform.sampler.start()
         server = create_server(create_app(platform.services), lambda: announce(platform, credentials, written))
         ends_pods = watch_signals(server, platform.notices.close)
         await server.serve(sockets=[listener])
@@ -64,6 +66,7 @@ async def open_adapters(settings: Settings, folder: DataFolder) -> Adapters:
     """Raises PipeyardError when one cannot be opened."""
     store = SqliteStore.open(folder / "pipeyard.db", folder.encryption_key())
     runtime = await ProcessRuntime.open(folder.root, pod_options(settings))
+    gpus = Gpus()
     limits = ArchiveLimits(
         settings.archive_max_bytes, settings.archive_max_unpacked_bytes, settings.archive_max_members
     )
@@ -80,7 +83,8 @@ async def open_adapters(settings: Settings, folder: DataFolder) -> Adapters:
             places=asyncio.Semaphore(settings.builds_max),
         ),
         keep_code=functools.partial(keep_code, limits=limits),
-        gpu_count=count_gpus(),
+        gauge=MachineGauge(folder.root, gpus),
+        gpu_count=gpus.count,
     )
 
 
@@ -123,6 +127,6 @@ async def examine_machine(settings: Settings) -> list[tuple[str, str]]:
         ("data folder", f"{settings.data_dir}{'' if settings.data_dir.is_dir() else ' (not there yet)'}"),
         ("isolation", f"{runtime.isolation.value} (required: {settings.isolation_minimum})"),
         ("languages", ", ".join(languages)),
-        ("GPUs", str(count_gpus())),
+        ("GPUs", str(Gpus().count)),
         ("git", git),
     ]

@@ -51,6 +51,8 @@ class Settings:
     vector_database_token: str = _setting("", "Given to everybody who may use the environment.", secret=True)
     supervisor_orphan_s: int = _setting(600, "Longer than an upgrade of the server, shorter than a forgotten machine.")
     stop_grace_s: float = _setting(5.0, "Enough for user code to close its files.")
+    resource_sample_s: float = _setting(10.0, "Shows a busy minute, and costs less than a thousandth of a core.")
+    resource_keep_days: int = _setting(14, "Two weeks show what is usual, in 10 MB, and 4 MB for each warm pod.")
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -65,6 +67,8 @@ class Settings:
             "queue_max_executions",
             "access_token_ttl_s",
             "git_timeout_s",
+            "resource_sample_s",
+            "resource_keep_days",
         ):
             if getattr(self, name) <= 0:
                 raise SettingsError(f"{name}: {getattr(self, name)} is not usable; allowed: more than 0")

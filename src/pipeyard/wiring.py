@@ -17,6 +17,7 @@ from pipeyard.engine.intake import Records
 from pipeyard.engine.janitor import Janitor
 from pipeyard.engine.output_files import OutputFiles
 from pipeyard.engine.places import Places
+from pipeyard.engine.sampler import Sampler
 from pipeyard.engine.workshop import Workshop
 from pipeyard.ports import Adapters
 from pipeyard.services.cleaning import Cleaning
@@ -27,11 +28,13 @@ from pipeyard.services.executions import ExecutionService
 from pipeyard.services.followed_logs import FollowedLogs
 from pipeyard.services.identities import IdentityService
 from pipeyard.services.installation import find_environment, find_environment_url
+from pipeyard.services.metrics import MetricService
 from pipeyard.services.notices import Notices
 from pipeyard.services.origins import Origins
 from pipeyard.services.pipelines import PipelineService
 from pipeyard.services.projects import ProjectService
 from pipeyard.services.remembered import Remembered
+from pipeyard.services.resource_usage import ResourceUsageService
 from pipeyard.services.templates import SHIPPED, load_templates
 from pipeyard.services.variables import VariableService
 from pipeyard.services.vector_databases import VectorDatabaseService
@@ -46,6 +49,7 @@ class Platform:
     services: Services
     engine: RunningEngine
     janitor: Janitor
+    sampler: Sampler
     notices: Notices
 
 
@@ -85,15 +89,17 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
     pipelines = PipelineService(store, logs, engine, notices, folders, cleaning, paths)
     projects, uploads = ProjectService(store), folder / "uploads"
     templates = load_templates([*settings.template_folders, SHIPPED])
+    deployments = DeploymentService(store, logs, engine, notices, cleaning, pipelines, paths, adapters.gpu_count)
+    executions = ExecutionService(store, logs, files, engine, notices, cleaning, server_id, settings.values_max_bytes)
     services = Services(
         settings=settings,
         identities=identities,
         variables=VariableService(store, variables),
         pipelines=pipelines,
-        deployments=DeploymentService(store, logs, engine, notices, cleaning, pipelines, paths, adapters.gpu_count),
-        executions=ExecutionService(
-            store, logs, files, engine, notices, cleaning, server_id, settings.values_max_bytes
-        ),
+        deployments=deployments,
+        executions=executions,
+        metrics=MetricService(store, pipelines, deployments, executions),
+        resource_usage=ResourceUsageService(store, adapters.gauge, deployments, executions, settings),
         endpoint_paths=paths,
         environments=Remembered(find_environment(store)),
         origins=Origins(projects, templates, adapters.repositories, folders, adapters.keep_code, uploads),
@@ -106,7 +112,8 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         health=functools.partial(_health, adapters),
         pods_of=engine.list_pods,
     )
-    return Platform(adapters, services, engine, Janitor(workshop, services.uploads), notices)
+    sampler = Sampler(workshop, adapters.gauge, settings)
+    return Platform(adapters, services, engine, Janitor(workshop, services.uploads), sampler, notices)
 
 
 async def _health(adapters: Adapters) -> dict[str, Any]:

@@ -110,9 +110,9 @@ class World:
         found: str = self.client.get(f"{API}/environment-info").json()["environment_id"]
         return found
 
-    def pod_token(self, environment_id: str) -> str:
-        """An access token of the code of an execution."""
-        return self.signed(pod_of={"environment_id": environment_id, "kind": "execution", "id": "x"})
+    def pod_token(self, environment_id: str, kind: str = "execution") -> str:
+        """An access token of the code of an execution, or of a deployment."""
+        return self.signed(pod_of={"environment_id": environment_id, "kind": kind, "id": "x"})
 
     def download_token(self) -> str:
         """What opens the pipeline's archive."""
@@ -139,6 +139,7 @@ class World:
     def _readable(self) -> Iterator[str]:
         yield from ("pipelines", "deployments", "environment-variables", "project-information")
         yield f"pipelines/{self.pipeline}/executions"
+        yield from ("metrics/single-value", "metrics/list-values")
         for deployment in (self.deployment, self.disabled_deployment):
             yield f"deployments/{deployment['name']}"
 

@@ -166,6 +166,28 @@ def test_a_recycled_pid_never_passes_for_a_pod(run):
     run(scenario)
 
 
+def test_usage_is_that_of_all_processes_of_a_pod_and_of_no_other(run):
+    async def scenario(runtime, spec):
+        ref = await runtime.start(spec)
+        with await runtime.connect(ref) as stream:
+            await _ask(stream, until="ready")
+            gone = dataclasses.replace(ref, start_time_ticks=ref.start_time_ticks + 1)
+            elsewhere = dataclasses.replace(ref, boot_id="another")
+            usages = await runtime.usage([ref, gone, elsewhere])
+            assert list(usages) == [ref]
+            usage = usages[ref]
+            assert usage.processes == 2  # the supervisor and the worker
+            assert usage.memory_bytes > 5_000_000  # two interpreters
+            assert usage.cpu_s > 0
+            assert 0 < usage.running_s < 60
+            later = (await runtime.usage([ref]))[ref]
+            assert later.cpu_s >= usage.cpu_s
+            assert later.running_s >= usage.running_s
+        assert await runtime.usage([]) == {}
+
+    run(scenario)
+
+
 def test_stop_lets_a_running_execution_finish_within_the_grace(run):
     async def scenario(runtime, spec):
         ref = await runtime.start(spec)

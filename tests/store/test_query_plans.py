@@ -14,6 +14,7 @@ from sqlalchemy.pool import Pool
 
 from pipeyard.domain.executions import ExecutionFilter, ExecutionStatus, NewExecution, Outcome
 from pipeyard.domain.log_lines import LogRange, Subject
+from pipeyard.domain.metrics import MetricKind, MetricOwner, MetricQuery
 from pipeyard.domain.pipelines import ContainerConfig, Origin, Pipeline, PipelineDeclaration, PipelineStatus
 from pipeyard.domain.users import Environment
 from pipeyard.logs.sqlite import SqliteLogStore
@@ -111,6 +112,30 @@ async def test_a_start_with_a_hundred_thousand_executions_finds_the_open_ones(tm
     listed = await store.list_executions(ExecutionFilter("e", pipeline_id="p7"))
     await store.close()
     assert (adopted, len(still_open), latest, len(listed)) == (100, 100, "x99907", 1000)
+
+
+@pytest.mark.parametrize("name", [None, "m"])
+@pytest.mark.parametrize("owner", list(MetricOwner))
+async def test_a_page_of_metrics_is_found_in_an_index_alone(
+    tmp_path: Path, traced: list[str], owner: MetricOwner, name: str | None
+) -> None:
+    store = SqliteStore.open(tmp_path / "store.sqlite", KEY)
+    traced.clear()
+    for kind in MetricKind:
+        await store.list_metrics(MetricQuery(kind, owner, "o", name, 10, 50))
+    await store.close()
+    asked = {sql for sql in traced if "_metrics" in sql and not sql.startswith("--")}
+    assert len(asked) == 4  # a page and a count of each kind
+    condition = f"({owner.value}_id=?)" if name is None else f"({owner.value}_id=? AND name=?)"
+    connection = sqlite3.connect(tmp_path / "store.sqlite")
+    for sql in asked:
+        plan = [detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        # What is skipped before the page is skipped in the index; the rows of the page are then got by their numbers.
+        found, *got = [step for step in plan if "_metrics " in step]
+        assert "USING COVERING INDEX" in found, sql
+        assert condition in found, sql
+        assert all("USING INTEGER PRIMARY KEY" in step for step in got), sql
+    connection.close()
 
 
 async def test_log_lines_are_read_by_an_index(tmp_path: Path) -> None:

@@ -6,7 +6,17 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 import pipeyard
-from pipeyard.api import control, deployments, environment, executions, pipelines, projects, templates
+from pipeyard.api import (
+    control,
+    deployments,
+    environment,
+    executions,
+    metrics,
+    pipelines,
+    projects,
+    resource_usage,
+    templates,
+)
 from pipeyard.api.context import Services
 from pipeyard.api.endpoints import ROUTES
 from pipeyard.api.errors import RESPONSES, add_error_handlers
@@ -15,7 +25,7 @@ from pipeyard.api.openapi import describe, operation_id
 from pipeyard.wire import API_PREFIX
 
 # Each with a `router` below API_PREFIX.
-MODULES = (control, environment, projects, templates, pipelines, executions, deployments)
+MODULES = (control, environment, projects, templates, pipelines, executions, deployments, metrics, resource_usage)
 
 
 def create_app(services: Services) -> FastAPI:

@@ -19,10 +19,12 @@ from pipeyard.services.deployments import DeploymentService
 from pipeyard.services.endpoint_paths import EndpointPaths
 from pipeyard.services.executions import ExecutionService
 from pipeyard.services.identities import Caller, IdentityService
+from pipeyard.services.metrics import MetricService
 from pipeyard.services.origins import Origins
 from pipeyard.services.pipelines import PipelineService
 from pipeyard.services.projects import ProjectService
 from pipeyard.services.remembered import Remembered
+from pipeyard.services.resource_usage import ResourceUsageService
 from pipeyard.services.templates import TemplateService
 from pipeyard.services.variables import VariableService
 from pipeyard.services.vector_databases import VectorDatabaseService
@@ -39,6 +41,8 @@ class Services:
     pipelines: PipelineService
     deployments: DeploymentService
     executions: ExecutionService
+    metrics: MetricService
+    resource_usage: ResourceUsageService
     endpoint_paths: EndpointPaths
     environments: Remembered[str, Environment]
     origins: Origins

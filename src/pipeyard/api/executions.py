@@ -43,10 +43,10 @@ from pipeyard.api.queries import (
     content_type,
     parse_flag,
     parse_json,
-    read_count,
     read_flag,
     read_log_range,
     read_object,
+    read_whole,
 )
 from pipeyard.api.shapes import execution_outputs, execution_row, execution_shape, log_row
 from pipeyard.api.uploads import Form, read_form
@@ -135,7 +135,7 @@ async def list_executions(request: Request, hub: Hub, environment: Place, caller
         deployment_id=None if deployment is None else (await hub.deployments.get(environment.id, deployment)).id,
         status=_status(query.get("status")),
         before=query.get("before"),
-        limit=read_count(request, "limit", 100, LIST_LIMIT),
+        limit=read_whole(request, "limit", 1, LIST_LIMIT, 100),
     )
     return json_answer([execution_row(one) for one in await hub.executions.list(chosen)])
 

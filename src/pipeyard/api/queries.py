@@ -76,14 +76,27 @@ def parse_flag(field: str, text: str) -> bool:
     return text.lower() == "true"
 
 
-def read_count(request: Request, name: str, default: int, most: int) -> int:
-    """A whole number from 1 to `most` among the query parameters. Raises InvalidInputError."""
+def read_whole(request: Request, name: str, least: int, most: int, default: int | None = None) -> int:
+    """A whole number out of the query. Raises InvalidInputError."""
     text = request.query_params.get(name)
+    allowed = f"a whole number from {least} to {most}"
     if text is None:
+        if default is None:
+            raise InvalidInputError(name, "is missing", allowed)
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 12 and 1 <= int(text) <= most):
-        raise InvalidInputError(name, f"{shown(text)} is not usable", f"a whole number from 1 to {most}")
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
+    if not is_number or not least <= int(text) <= most:
+        raise InvalidInputError(name, f"{shown(text)} is not usable", allowed)
     return int(text)
+
+
+def check_query(request: Request, known: tuple[str, ...]) -> None:
+    """Raises InvalidInputError for a parameter that is not known or is there twice: it would be ignored in silence."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    check_keys("", dict.fromkeys(names), known)
+    for name in set(names):
+        if names.count(name) > 1:
+            raise InvalidInputError(name, "is there more than once", "one value")
 
 
 async def read_log_range(request: Request) -> LogRange:

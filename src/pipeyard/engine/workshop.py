@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeyard.domain.deployments import Deployment, Resources
 from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
@@ -40,6 +40,7 @@ class Workshop:
     environment_urls: Remembered[str, str]  # by environment id, as pods reach them
     control_url: str
     notify: Callable[[str], None]  # after the commit of a change to a pipeline or deployment
+    attended: set[PodRef] = field(default_factory=set)  # the pods that there are now
 
     async def start_pod(self, spec: PodSpec, on_missing: Callable[[list[str]], None]) -> Pod:
         """Start it and attend to it. Raises PodError."""
@@ -48,7 +49,9 @@ class Workshop:
     def attend(self, ref: PodRef, on_missing: Callable[[list[str]], None]) -> Pod:
         """Attach to a pod that runs."""
         pod = Pod(ref, self.runtime, self.records, on_missing)
-        self.tasks.start(pod.attend(), f"pod {ref.pod_id}")
+        self.attended.add(ref)
+        attending = self.tasks.start(pod.attend(), f"pod {ref.pod_id}")
+        attending.add_done_callback(lambda _: self.attended.discard(ref))
         return pod
 
     async def give(self, pod: Pod, execution: PendingExecution, timeout_s: int | None) -> None:

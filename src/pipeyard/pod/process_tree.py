@@ -6,6 +6,10 @@ import contextlib
 import os
 import signal
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
 
 def kill_descendants(own_processes: bool) -> None:
     """Kill every process of the pod but the supervisor. `own_processes`: the supervisor is pid 1 of a pid namespace."""
@@ -22,8 +26,15 @@ def kill_descendants(own_processes: bool) -> None:
 
 
 def descendants(ancestor: int) -> list[int]:
-    """The living descendants of a process, from /proc."""
+    """The living descendants of a process."""
     children: dict[int, list[int]] = {}
+    for pid, fields in living():
+        children.setdefault(int(fields[1]), []).append(pid)
+    return below(ancestor, children)
+
+
+def living() -> Iterator[tuple[int, list[bytes]]]:
+    """Every process that is not a zombie: its pid, and the fields of /proc/PID/stat from its state (field 3) on."""
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
@@ -33,7 +44,11 @@ def descendants(ancestor: int) -> list[int]:
         except OSError:
             continue
         if fields[0] != b"Z":
-            children.setdefault(int(fields[1]), []).append(int(name))
+            yield int(name), fields
+
+
+def below(ancestor: int, children: Mapping[int, Sequence[int]]) -> list[int]:
+    """All descendants, given the children of each process."""
     found: list[int] = []
     queue = [ancestor]
     while queue:

@@ -12,13 +12,15 @@ from pipeyard.errors import ConflictError
 from pipeyard.store.cipher import Cipher
 from pipeyard.store.deployments import DeploymentRows
 from pipeyard.store.executions import ExecutionRows
+from pipeyard.store.metrics import MetricRows
 from pipeyard.store.pipelines import PipelineRows
 from pipeyard.store.projects import ProjectRows
+from pipeyard.store.samples import SampleRows
 from pipeyard.store.tables import deployments, projects, servers, variables
 from pipeyard.store.users import UserRows
 
 
-class SqlStore(UserRows, ProjectRows, PipelineRows, DeploymentRows, ExecutionRows):
+class SqlStore(UserRows, ProjectRows, PipelineRows, DeploymentRows, ExecutionRows, MetricRows, SampleRows):
     """Implements `ports.Store`."""
 
     async def add_server(self, server_id: str, started_at: datetime) -> None:

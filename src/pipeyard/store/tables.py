@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -147,4 +150,77 @@ executions = Table(
     Index("ix_executions_pipeline_id_number", "pipeline_id", "number"),
     Index("ix_executions_deployment_id_number", "deployment_id", "number"),
     Index("ix_executions_open", "number", sqlite_where=text(IS_OPEN), postgresql_where=text(IS_OPEN)),
+)
+
+
+def _metrics(name: str, *particular: Column[Any]) -> Table:
+    """A table of metrics. Each index ends in the order of the answer, so that a page costs what is on it."""
+    columns = ("environment_id", "pipeline_id", "deployment_id")  # of the execution, which never change
+    return Table(
+        name,
+        metadata,
+        Column("number", _Number, primary_key=True),  # the order of the first recordings
+        Column("execution_id", ForeignKey("executions.id", ondelete="CASCADE"), nullable=False),
+        Column("name", Text, nullable=False),
+        *(Column(column, Text, nullable=column == "deployment_id") for column in columns),
+        Column("created_at", BigInteger, nullable=False),
+        *particular,
+        UniqueConstraint("execution_id", "name"),
+        *(Index(f"ix_{name}_{column}_number", column, "number") for column in columns),
+        *(Index(f"ix_{name}_{column}_name_number", column, "name", "number") for column in columns),
+    )
+
+
+single_metrics = _metrics("single_metrics", Column("value", Text, nullable=False))  # JSON: whole numbers stay whole
+list_metrics = _metrics("list_metrics", Column("count", Integer, nullable=False))
+
+# The values of a list, in pieces.
+list_values = Table(
+    "list_values",
+    metadata,
+    Column("list_number", ForeignKey("list_metrics.number", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),  # of the first value of the piece
+    Column("content", Text, nullable=False),  # JSON without its brackets
+)
+
+# What the machine was doing; a GPU has rows of its own, with the last two alone. Usage in percent, traffic in bytes.
+machine_samples = Table(
+    "machine_samples",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("worker", Text, nullable=False),
+    Column("cpu_usage", Float),
+    Column("ram_usage", Float),
+    Column("disk_usage", Float),
+    Column("network_input_usage", BigInteger),  # since the sample before
+    Column("network_output_usage", BigInteger),
+    Column("gpu_usage", Float),
+    Column("vram_usage", Float),
+)
+
+sampled_pods = Table(
+    "sampled_pods",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("pod_id", Text, nullable=False, unique=True),
+    Column("environment_id", Text, nullable=False),
+    # Both for an elastic pod of a deployment, so that it is found and deleted with either.
+    Column("deployment_id", ForeignKey("deployments.id", ondelete="CASCADE")),
+    Column("execution_id", ForeignKey("executions.id", ondelete="CASCADE"), index=True),
+    Column("first_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False, index=True),
+    Index("ix_sampled_pods_environment_id_last_at", "environment_id", "last_at"),
+    Index("ix_sampled_pods_deployment_id_last_at", "deployment_id", "last_at"),
+)
+
+pod_samples = Table(
+    "pod_samples",
+    metadata,
+    Column("pod_number", ForeignKey("sampled_pods.number", ondelete="CASCADE"), primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("cpu_usage", Float, nullable=False),  # percent of one core
+    Column("memory_bytes", BigInteger, nullable=False),
+    Column("processes", Integer, nullable=False),
+    sqlite_with_rowid=False,  # the key is most of the row: kept once
 )

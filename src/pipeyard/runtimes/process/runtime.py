@@ -7,13 +7,14 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeyard.clock import monotonic_s
 from pipeyard.domain.pods import IsolationLevel, PodPhase, PodRef, PodSpec, PodState
+from pipeyard.domain.samples import PodUsage
 from pipeyard.errors import PodError
 from pipeyard.pod import folder as layout
 from pipeyard.pod import kernel, program
@@ -22,6 +23,7 @@ from pipeyard.runtimes.process.folders import PodFolder
 from pipeyard.runtimes.process.launcher import Launcher
 from pipeyard.runtimes.process.probe import probe
 from pipeyard.runtimes.process.processes import Watch, boot_id, is_alive, kill_survivors
+from pipeyard.runtimes.process.usage import read_usage
 
 # Starting a pod blocks a thread for tens of milliseconds. More at once would only compete for the processor.
 _LAUNCHES_MAX = 8
@@ -127,6 +129,11 @@ class ProcessRuntime:
             finally:
                 watch.close()
         await self._end_survivors(ref)
+
+    async def usage(self, refs: Sequence[PodRef]) -> Mapping[PodRef, PodUsage]:
+        """What the processes of these pods use; a pod that is gone is left out."""
+        mine = [ref for ref in refs if ref.boot_id == self._boot_id]
+        return await asyncio.to_thread(read_usage, mine) if mine else {}
 
     async def list(self) -> Sequence[PodRef]:
         """Every pod of this installation that still has a process or a folder."""
