@@ -17,6 +17,7 @@ from pipeyard.engine.intake import Records
 from pipeyard.engine.janitor import Janitor
 from pipeyard.engine.output_files import OutputFiles
 from pipeyard.engine.places import Places
+from pipeyard.engine.scheduler import Scheduler
 from pipeyard.engine.workshop import Workshop
 from pipeyard.ports import Adapters
 from pipeyard.services.cleaning import Cleaning
@@ -28,6 +29,7 @@ from pipeyard.services.installation import find_environment
 from pipeyard.services.notices import Notices
 from pipeyard.services.pipelines import CodeFolders, PipelineService
 from pipeyard.services.remembered import Remembered
+from pipeyard.services.ticks import TickService
 from pipeyard.services.variables import VariableService
 from pipeyard.settings import Settings
 
@@ -39,6 +41,7 @@ class Platform:
     adapters: Adapters
     services: Services
     engine: RunningEngine
+    scheduler: Scheduler
     janitor: Janitor
     notices: Notices
 
@@ -76,15 +79,19 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
     engine = RunningEngine(workshop, settings, places)
     cleaning, paths = Cleaning(files, logs), endpoint_paths(store)
     pipelines = PipelineService(store, logs, engine, notices, folders, cleaning, paths)
+    executions = ExecutionService(store, logs, files, engine, notices, cleaning, server_id, settings.values_max_bytes)
+    ticks = TickService(store, engine, executions, settings.schedule_catch_up_s)
+    scheduler = Scheduler(store, ticks.fire, workshop.tasks)
+    deployments = DeploymentService(
+        store, logs, engine, notices, cleaning, pipelines, paths, adapters.gpu_count, scheduler.look_again
+    )
     services = Services(
         settings=settings,
         identities=identities,
         variables=VariableService(store, variables),
         pipelines=pipelines,
-        deployments=DeploymentService(store, logs, engine, notices, cleaning, pipelines, paths, adapters.gpu_count),
-        executions=ExecutionService(
-            store, logs, files, engine, notices, cleaning, server_id, settings.values_max_bytes
-        ),
+        deployments=deployments,
+        executions=executions,
         endpoint_paths=paths,
         environments=Remembered(find_environment(store)),
         folders=folders,
@@ -94,7 +101,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         health=functools.partial(_health, adapters),
         pods_of=engine.list_pods,
     )
-    return Platform(adapters, services, engine, Janitor(workshop, services.uploads), notices)
+    return Platform(adapters, services, engine, scheduler, Janitor(workshop, services.uploads), notices)
 
 
 async def _health(adapters: Adapters) -> dict[str, Any]:

@@ -69,7 +69,6 @@ _RUN: Json = {
     "additionalProperties": _FILE,
 }
 _INPUTS: Json = {"type": "object", "description": "values by endpoint input name", "additionalProperties": True}
-_UPDATE: Json = {"type": "object", "properties": {"is_enabled": {"type": "boolean"}}}
 _VARIABLES: Json = {
     "type": "object",
     "required": ["environment_variables"],
@@ -87,7 +86,6 @@ _BODIES: dict[tuple[str, str], dict[str, Json]] = {
     ("post", "/executions/{execution_id}/logs"): {_JSON: _LOG_RANGE},
     ("post", "/endpoints"): {_JSON: _DEPLOYMENT},
     ("post", "/endpoints/{name}/generate-new-token"): {_FORM: _TOKEN},
-    ("patch", "/deployments/{name}"): {_JSON: _UPDATE},
     ("post", "/deployments/{name}/logs"): {_JSON: _LOG_RANGE},
     ("post", "/deployments/{name}/executions"): {_JSON: _INPUTS, _MULTIPART: _INPUTS},
     ("put", "/environment-variables"): {_JSON: _VARIABLES},

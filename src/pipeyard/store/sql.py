@@ -14,10 +14,11 @@ from pipeyard.store.deployments import DeploymentRows
 from pipeyard.store.executions import ExecutionRows
 from pipeyard.store.pipelines import PipelineRows
 from pipeyard.store.tables import deployments, servers, variables
+from pipeyard.store.ticks import TickRows
 from pipeyard.store.users import UserRows
 
 
-class SqlStore(UserRows, PipelineRows, DeploymentRows, ExecutionRows):
+class SqlStore(UserRows, PipelineRows, DeploymentRows, TickRows, ExecutionRows):
     """Implements `ports.Store`."""
 
     async def add_server(self, server_id: str, started_at: datetime) -> None:

@@ -31,6 +31,7 @@ _Number = BigInteger().with_variant(Integer(), "sqlite")
 
 # Written out, not bound: the planner uses a partial index only if it reads the same words in the query.
 IS_OPEN = "status IN ('Pending', 'Running')"
+WILL_FIRE = "next_fire_at IS NOT NULL"
 
 users = Table(
     "users",
@@ -105,8 +106,13 @@ deployments = Table(
     Column("updated_by", Text, nullable=False),
     Column("description", Text),
     Column("mappings", Text, nullable=False),  # JSON, see domain.records
+    Column("schedule", Text),
+    Column("next_fire_at", BigInteger),  # null: it is disabled, or never fires again
+    Column("last_fire_at", BigInteger),
     UniqueConstraint("environment_id", "name"),
     UniqueConstraint("environment_id", "endpoint_url_path"),
+    # The scheduler's heap: what is due is at its front, whatever else is there.
+    Index("ix_deployments_due", "next_fire_at", "id", sqlite_where=text(WILL_FIRE), postgresql_where=text(WILL_FIRE)),
 )
 
 servers = Table(
@@ -138,4 +144,14 @@ executions = Table(
     Index("ix_executions_pipeline_id_number", "pipeline_id", "number"),
     Index("ix_executions_deployment_id_number", "deployment_id", "number"),
     Index("ix_executions_open", "number", sqlite_where=text(IS_OPEN), postgresql_where=text(IS_OPEN)),
+)
+
+# One row for each instant of a schedule that was dealt with: it is never dealt with again, even if the execution that
+# came of it is deleted. So that one is no foreign key.
+ticks = Table(
+    "ticks",
+    metadata,
+    Column("deployment_id", ForeignKey("deployments.id", ondelete="CASCADE"), primary_key=True),
+    Column("due_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("execution_id", Text, nullable=False, unique=True),
 )
