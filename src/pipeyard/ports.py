@@ -96,7 +96,7 @@ class DeploymentStore(Protocol):
 
     async def next_fire_at(self, later_than: datetime) -> datetime | None: ...
     def add_ticks(
-        self, deployment: Deployment, due: Sequence[Tick], next_fire_at: datetime | None, server_id: str
+        self, deployment: Deployment, due: Sequence[Tick], next_fire_at: datetime, server_id: str
     ) -> Awaitable[frozenset[str]]:
         """Add executions for due ticks and move next_fire_at on, all or nothing. The ids of those that were stored.
 

@@ -77,6 +77,8 @@ async def ask_everything(store: SqliteStore) -> None:
     await store.latest_execution(pipeline_id="p1")
     await store.latest_execution(deployment_id="d")
     await store.list_open_executions()
+    await store.list_due(NOON, None, 10)
+    await store.next_fire_at(NOON)
     await store.delete_execution("new")
     await store.delete_deployment("d")
     await store.delete_pipeline("p2")

@@ -120,7 +120,7 @@ class Deployment:
     updated_by: str
     # Of a periodic one alone.
     schedule: str | None = None
-    next_fire_at: datetime | None = None  # None: it is disabled, or never fires again
+    next_fire_at: datetime | None = None  # None: it is disabled
     last_fire_at: datetime | None = None  # when the last tick that gave an execution was due
 
     @cached_property

@@ -159,10 +159,11 @@ def by_name(field: str, kind: str, declared: Sequence[str], given: object) -> di
 
 def _refuse_unmapped(field: str, kind: str, names: list[str], rule: Rule | None) -> None:
     if rule is Rule.PERIODIC and names:
+        sources = "a constant, an environment variable, " if kind == "input" else ""
         raise InvalidInputError(
             field,
             f"a periodic deployment needs every {kind} mapped explicitly; not mapped: {', '.join(names)}",
-            "a constant, an environment variable, a data store path or is_null for each",
+            f"{sources}a data store path or is_null for each",
         )
 
 

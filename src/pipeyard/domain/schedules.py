@@ -50,9 +50,9 @@ class Schedule:
 
     text: str
 
-    def next_after(self, instant: datetime) -> datetime | None:
-        """The first fire time later than that; None when there is none within 50 years."""
-        return next(CronSim(self.text, instant), None)
+    def next_after(self, instant: datetime) -> datetime:
+        """The first fire time later than that. The rarest, 29 February on one day of the week, takes up to 40 years."""
+        return next(CronSim(self.text, instant))
 
     def backwards_from(self, instant: datetime) -> Iterator[datetime]:
         """The fire times up to that one, itself included, newest first."""
@@ -63,26 +63,21 @@ def parse_schedule(field: str, value: object) -> Schedule:
     """Raises InvalidInputError that names the part at fault and shows a right schedule."""
     if value is None:
         raise InvalidInputError(field, "is missing", _rule())
-    text = " ".join(check_text(field, value)[: LENGTH_LIMIT + 1].split())
-    parts = text.split(" ") if text else []
-    if len(parts) != len(FIELDS) or len(text) > LENGTH_LIMIT:
-        problem = f"{shown(value)} has {len(parts)} fields" if len(text) <= LENGTH_LIMIT else "is too long"
-        raise InvalidInputError(field, problem, _rule())
+    given = check_text(field, value)
+    if len(given) > LENGTH_LIMIT:
+        raise InvalidInputError(field, f"has {len(given)} characters", f"at most {LENGTH_LIMIT}; {_rule()}")
+    parts = given.split()
+    if len(parts) != len(FIELDS):
+        raise InvalidInputError(field, f"{shown(given)} has {len(parts)} fields", _rule())
+    text = " ".join(parts)
     for index, part in enumerate(parts):
         _check_part(field, index, part)
     try:
         CronSim(text, _ANY_DAY)
     except CronSimError:  # each field alone is right
-        raise _never(field, text) from None
+        problem = f'"{text}" never fires: that day of month does not come in that month'
+        raise InvalidInputError(field, problem, f"a day that comes; for example {EXAMPLE}") from None
     return Schedule(text)
-
-
-def first_fire(field: str, schedule: Schedule, after: datetime) -> datetime:
-    """Raises InvalidInputError when it would never fire."""
-    found = schedule.next_after(after)
-    if found is None:
-        raise _never(field, schedule.text)
-    return found
 
 
 def _check_part(field: str, index: int, part: str) -> None:
@@ -110,11 +105,6 @@ def _rule() -> str:
     return f"five fields: {names}; for example {EXAMPLE}"
 
 
-def _never(field: str, text: str) -> InvalidInputError:
-    problem = f'"{text}" never fires: no such day of month in that month, or not within 50 years'
-    return InvalidInputError(field, problem, f"a day that comes; for example {EXAMPLE}")
-
-
 @dataclass(frozen=True)
 class DueTicks:
     """What a deployment has to make up for: the newest tick that is due, and those before it that were missed."""
@@ -122,7 +112,7 @@ class DueTicks:
     newest: datetime
     missed: tuple[datetime, ...]  # oldest first, to be recorded one by one
     left_out: bool  # whether more were missed between the first of `missed` and the second
-    next_at: datetime | None
+    next_at: datetime
 
 
 def due_ticks(schedule: Schedule, due_at: datetime, now: datetime) -> DueTicks | None:

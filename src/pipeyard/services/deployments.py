@@ -23,7 +23,7 @@ from pipeyard.domain.mappings import map_inputs, map_outputs
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import check_endpoint_token, listed, shown
 from pipeyard.domain.pipelines import Pipeline
-from pipeyard.domain.schedules import Schedule, first_fire, parse_schedule
+from pipeyard.domain.schedules import Schedule, parse_schedule
 from pipeyard.errors import ConflictError, InvalidInputError, NotFoundError
 from pipeyard.ports import Engine, LogStore, Store
 from pipeyard.services.cleaning import Cleaning
@@ -81,7 +81,7 @@ class DeploymentService:
             updated_at=created_at,
             updated_by=user_id,
             schedule=None if schedule is None else schedule.text,
-            next_fire_at=None if schedule is None else first_fire("schedule", schedule, created_at),
+            next_fire_at=None if schedule is None else schedule.next_after(created_at),
         )
         await self.pipelines.get_ready(environment_id, pipeline.name)
         await self.store.add_deployment(deployment)
@@ -168,12 +168,11 @@ class DeploymentService:
         if deployment.rule is not Rule.PERIODIC:
             raise InvalidInputError("schedule", f'"{deployment.name}" is triggered by calls, it has no schedule')
         schedule = parse_schedule("schedule", value)
-        next_fire_at = first_fire("schedule", schedule, clock.now())
         if schedule.text == deployment.schedule:
             return deployment
-        wanted = replace(
-            deployment, schedule=schedule.text, next_fire_at=next_fire_at if deployment.is_enabled else None
-        )
+        # Counted from now: what was due by the schedule before is not made up for.
+        next_fire_at = schedule.next_after(clock.now()) if deployment.is_enabled else None
+        wanted = replace(deployment, schedule=schedule.text, next_fire_at=next_fire_at)
         changed = await self._write(wanted, user_id, reschedule=True)
         self.schedules_changed()
         return changed

@@ -75,4 +75,6 @@ class TickService:
 
 
 def _missed(due_at: datetime, reason: str) -> str:
-    return f"the tick of {to_wire(due_at)} was missed (no server ran, or its clock jumped ahead): {reason}"
+    return (
+        f"the tick of {to_wire(due_at)} was missed (no server was there in time, or its clock jumped ahead): {reason}"
+    )

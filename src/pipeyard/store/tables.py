@@ -107,7 +107,7 @@ deployments = Table(
     Column("description", Text),
     Column("mappings", Text, nullable=False),  # JSON, see domain.records
     Column("schedule", Text),
-    Column("next_fire_at", BigInteger),  # null: it is disabled, or never fires again
+    Column("next_fire_at", BigInteger),  # null: it is disabled
     Column("last_fire_at", BigInteger),
     UniqueConstraint("environment_id", "name"),
     UniqueConstraint("environment_id", "endpoint_url_path"),

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, exists, insert, select, update
 from pipeyard.clock import maybe_epoch_ms, to_epoch_ms
 from pipeyard.domain.deployments import Deployment
 from pipeyard.domain.executions import ExecutionStatus, Tick
+from pipeyard.errors import ConflictError
 from pipeyard.store.database import Rows
 from pipeyard.store.executions import ADD, ADD_SKIPPED, failure_text, new_row
 from pipeyard.store.prepared import Prepared
@@ -41,32 +42,40 @@ class TickRows(Rows):
     """Implements the part of `ports.DeploymentStore` that the clock drives."""
 
     def add_ticks(
-        self, deployment: Deployment, due: Sequence[Tick], next_fire_at: datetime | None, server_id: str
+        self, deployment: Deployment, due: Sequence[Tick], next_fire_at: datetime, server_id: str
     ) -> asyncio.Future[frozenset[str]]:
         """Store what becomes of due ticks and move the deployment on, all or nothing. The executions that were stored.
 
         None is when the deployment is no longer as it was read; a tick that was dealt with before gives none either.
+        Raises ConflictError when the id of an execution is taken.
         """
         moved = {
             "deployment": deployment.id,
             "seen_fire_at": maybe_epoch_ms(deployment.next_fire_at),
             "seen_updated_at": to_epoch_ms(deployment.updated_at),
-            "new_fire_at": maybe_epoch_ms(next_fire_at),
+            "new_fire_at": to_epoch_ms(next_fire_at),
         }
         rows = [(tick.skipped is None, _tick_row(deployment, tick), _row(tick, server_id)) for tick in due]
 
         def add(connection: Connection) -> frozenset[str]:
-            stored = set()
-            if _MOVE_ON.run(connection, moved) == 1:
-                for is_run, tick, row in rows:
-                    if _TAKE.run(connection, tick) == 1:
-                        (ADD if is_run else ADD_SKIPPED).run(connection, row)
-                        stored.add(row["id"])
-                        if is_run:
-                            _FIRED.run(connection, tick)
-            return frozenset(stored)
+            if _MOVE_ON.run(connection, moved) == 0:
+                return frozenset()
+            try:
+                return frozenset(row["id"] for is_run, tick, row in rows if _add(connection, is_run, tick, row))
+            except connection.dialect.loaded_dbapi.IntegrityError as error:
+                raise ConflictError(f'ticks of the deployment "{deployment.name}": {error}') from None
 
         return self._database.write(add)
+
+
+def _add(connection: Connection, is_run: bool, tick: dict[str, Any], row: dict[str, Any]) -> bool:
+    """False when the tick was dealt with before."""
+    if _TAKE.run(connection, tick) == 0:
+        return False
+    (ADD if is_run else ADD_SKIPPED).run(connection, row)
+    if is_run:
+        _FIRED.run(connection, tick)
+    return True
 
 
 def _tick_row(deployment: Deployment, tick: Tick) -> dict[str, Any]:
