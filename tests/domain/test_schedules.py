@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from itertools import islice
 
 import pytest
+from tests.minutes import MINUTE, walk
 
 from pipeyard.domain.schedule_descriptions import describe
 from pipeyard.domain.schedules import (
@@ -18,46 +18,12 @@ from pipeyard.domain.schedules import (
 )
 from pipeyard.errors import InvalidInputError
 
-MINUTE = timedelta(minutes=1)
-MONTHS = ["", *["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]]
-DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
-
 
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
 
 
-# --- fire times, against a walk through the minutes that shares no code with what is tested ---
-
-
-def numbers(text: str, least: int, most: int, names: list[str]) -> set[int]:
-    found: set[int] = set()
-    for item in text.upper().split(","):
-        span, _, step = item.partition("/")
-        first, _, last = span.partition("-")
-        ends = [names.index(end) if end in names else int(end) for end in (first, last) if end.isalnum()]
-        low, high = (least, most) if span == "*" else (ends[0], ends[-1] if last or not step else most)
-        found.update(range(low, high + 1, int(step or 1)))
-    return found
-
-
-def walk(expression: str, begin: datetime, end: datetime) -> Iterator[datetime]:
-    """Every fire time in [begin, end), by looking at each minute."""
-    minute, hour, day, month, weekday = expression.split()
-    minutes, hours = numbers(minute, 0, 59, []), numbers(hour, 0, 23, [])
-    days, months = numbers(day, 1, 31, []), numbers(month, 1, 12, MONTHS)
-    weekdays = {number % 7 for number in numbers(weekday, 0, 7, DAYS)}
-    instant = begin
-    while instant < end:
-        of_month, of_week = instant.day in days, instant.isoweekday() % 7 in weekdays
-        is_day = (of_month and of_week) if "*" in (day[0], weekday[0]) else (of_month or of_week)
-        if not is_day or instant.month not in months or instant.hour not in hours:
-            instant += timedelta(hours=1) - MINUTE * instant.minute
-            continue
-        if instant.minute in minutes:
-            yield instant
-        instant += MINUTE
-
+# --- fire times ---
 
 EXPRESSIONS = [
     "* * * * *",
