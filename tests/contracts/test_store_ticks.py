@@ -15,6 +15,7 @@ from test_store import STORES
 from pipeyard.domain.deployments import Deployment
 from pipeyard.domain.executions import ExecutionStatus, Failure, Tick
 from pipeyard.domain.modes import Rule
+from pipeyard.domain.schedules import Schedule
 from pipeyard.errors import ConflictError
 from pipeyard.ports import Store
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 MINUTE = timedelta(minutes=1)
 MISSED = Failure("missed", "nobody was there", "run it by hand")
-HOURLY = {"rule": Rule.PERIODIC, "endpoint_url_path": None, "endpoint_token": None, "schedule": "0 * * * *"}
+HOURLY = {"rule": Rule.PERIODIC, "endpoint_url_path": None, "endpoint_token": None, "schedule": Schedule("0 * * * *")}
 
 
 def periodic(name: str = "hourly", **changes: object) -> Deployment:
@@ -57,7 +58,7 @@ async def test_a_schedule_comes_back_as_it_was_stored(store: Store) -> None:
 
 async def test_a_tick_and_its_execution_are_stored_together_and_the_deployment_moves_on(store: Store) -> None:
     assert await store.add_ticks(periodic(), [tick("x")], NOON + MINUTE, "s1") == {"x"}
-    assert await reread(store) == periodic(next_fire_at=NOON + MINUTE, last_fire_at=NOON)
+    assert await reread(store) == periodic(next_fire_at=NOON + MINUTE, last_fire_at=NOON, last_tick_at=NOON)
     found = await store.get_execution("x")
     assert found is not None
     assert (found.status, found.due_at, found.deployment_name) == (ExecutionStatus.PENDING, NOON, "hourly")
@@ -111,14 +112,14 @@ async def test_skipped_ticks_are_final_and_say_why(store: Store) -> None:
 
 async def test_a_skipped_tick_is_no_fire_time(store: Store) -> None:
     await store.add_ticks(periodic(), [tick("x", skipped=MISSED)], NOON + MINUTE, "s1")
-    assert await reread(store) == periodic(next_fire_at=NOON + MINUTE)
+    assert await reread(store) == periodic(next_fire_at=NOON + MINUTE, last_tick_at=NOON)
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"next_fire_at": None, "is_enabled": False},
-        {"schedule": "5 * * * *", "next_fire_at": later(300)},
+        {"schedule": Schedule("5 * * * *"), "next_fire_at": later(300)},
         {"inputs_mapping": (), "updated_at": later(1)},
     ],
 )
@@ -149,7 +150,8 @@ async def test_an_update_leaves_the_next_fire_time_to_the_ticks(store: Store) ->
     read = await reread(store)
     await store.add_ticks(read, [tick("x")], NOON + MINUTE, "s1")
     assert await store.update_deployment(replace(read, updated_by="bob"))
-    assert await reread(store) == replace(read, updated_by="bob", next_fire_at=NOON + MINUTE, last_fire_at=NOON)
+    moved = {"next_fire_at": NOON + MINUTE, "last_fire_at": NOON, "last_tick_at": NOON}
+    assert await reread(store) == replace(read, updated_by="bob", **moved)
 
 
 async def test_what_is_due_is_listed_by_the_page_the_longest_due_first(store: Store) -> None:

@@ -146,7 +146,7 @@ def deployment(name: str, schedule: str, created_at: datetime = START, **changes
         created_by="ada",
         updated_at=created_at,
         updated_by="ada",
-        schedule=schedule,
+        schedule=Schedule(schedule),
         next_fire_at=Schedule(schedule).next_after(created_at),
     )
     return replace(made, **changes)

@@ -42,9 +42,8 @@ async def create_periodic(request: Request, hub: Hub, environment: Place, caller
     """The schedule is five cron fields in UTC; every input and output of the pipeline must be mapped."""
     fields = await read_object(request)
     deployment = await hub.deployments.create(environment.id, caller.user_id, fields, Rule.PERIODIC)
-    return json_answer(
-        {"name": deployment.name} | schedule_shape(deployment.schedule or ""), _created_status(deployment)
-    )
+    assert deployment.schedule is not None
+    return json_answer({"name": deployment.name} | schedule_shape(deployment.schedule), _created_status(deployment))
 
 
 def _created_status(deployment: Deployment) -> int:

@@ -20,6 +20,7 @@ from pipeyard.domain.mappings import (
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.pipelines import Pipeline
 from pipeyard.domain.schedule_descriptions import describe
+from pipeyard.domain.schedules import Schedule
 
 Json = dict[str, Any]
 
@@ -123,9 +124,9 @@ def deployment_shape(deployment: Deployment, pods: Sequence[tuple[str, str]], *,
     return shape
 
 
-def schedule_shape(schedule: str) -> Json:
+def schedule_shape(schedule: Schedule) -> Json:
     """A schedule as the answers show it."""
-    return {"schedule": schedule, "human_readable_schedule": describe(schedule)}
+    return {"schedule": schedule.text, "human_readable_schedule": describe(schedule.text)}
 
 
 def _input_mapping(mapping: InputMapping) -> Json:

@@ -119,14 +119,24 @@ class Deployment:
     updated_at: datetime
     updated_by: str
     # Of a periodic one alone.
-    schedule: str | None = None
+    schedule: Schedule | None = None
     next_fire_at: datetime | None = None  # None: it is disabled
-    last_fire_at: datetime | None = None  # when the last tick that gave an execution was due
+    last_fire_at: datetime | None = None  # when the last tick that gave an execution to run was due
+    last_tick_at: datetime | None = None  # when the last one was due, run or skipped
 
     @cached_property
     def mappings_json(self) -> str:
         """Both mappings as executions store them; encoded once, not at each call."""
         return mappings_to_json(self.inputs_mapping, self.outputs_mapping)
+
+    def first_fire_at(self, now: datetime) -> datetime | None:
+        """When it fires, counted from now: what was due before is not made up for. None: it does not.
+
+        A clock that was set back does not bring ticks back that were dealt with.
+        """
+        if self.schedule is None or not self.is_enabled:
+            return None
+        return self.schedule.next_after(max(now, self.last_tick_at or now))
 
 
 _NO_ENDPOINT = "a periodic deployment is triggered by its schedule, it has no endpoint"

@@ -23,7 +23,7 @@ from pipeyard.domain.mappings import map_inputs, map_outputs
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import check_endpoint_token, listed, shown
 from pipeyard.domain.pipelines import Pipeline
-from pipeyard.domain.schedules import Schedule, parse_schedule
+from pipeyard.domain.schedules import parse_schedule
 from pipeyard.errors import ConflictError, InvalidInputError, NotFoundError
 from pipeyard.ports import Engine, LogStore, Store
 from pipeyard.services.cleaning import Cleaning
@@ -58,7 +58,6 @@ class DeploymentService:
         pipeline = await self.pipelines.get(environment_id, request.pipeline_name)
         self._check_fit(request, pipeline)
         created_at = clock.now()
-        schedule = request.schedule
         deployment = Deployment(
             id=uuid.uuid4().hex,
             environment_id=environment_id,
@@ -80,9 +79,9 @@ class DeploymentService:
             created_by=user_id,
             updated_at=created_at,
             updated_by=user_id,
-            schedule=None if schedule is None else schedule.text,
-            next_fire_at=None if schedule is None else schedule.next_after(created_at),
+            schedule=request.schedule,
         )
+        deployment = replace(deployment, next_fire_at=deployment.first_fire_at(created_at))
         await self.pipelines.get_ready(environment_id, pipeline.name)
         await self.store.add_deployment(deployment)
         self.engine.start_deployment(deployment)
@@ -148,11 +147,7 @@ class DeploymentService:
         if enabled == deployment.is_enabled:
             return deployment
         status = _first_status(deployment.mode) if enabled else DeploymentStatus.DISABLED
-        # What was due while it was disabled is not made up for.
-        next_fire_at = (
-            Schedule(deployment.schedule).next_after(clock.now()) if deployment.schedule and enabled else None
-        )
-        wanted = replace(deployment, is_enabled=enabled, status=status, next_fire_at=next_fire_at)
+        wanted = replace(deployment, is_enabled=enabled, status=status)
         changed = await self._write(wanted, user_id, reschedule=True)
         if not enabled:
             # First: from here on the lane leaves the status alone.
@@ -168,12 +163,9 @@ class DeploymentService:
         if deployment.rule is not Rule.PERIODIC:
             raise InvalidInputError("schedule", f'"{deployment.name}" is triggered by calls, it has no schedule')
         schedule = parse_schedule("schedule", value)
-        if schedule.text == deployment.schedule:
+        if schedule == deployment.schedule:
             return deployment
-        # Counted from now: what was due by the schedule before is not made up for.
-        next_fire_at = schedule.next_after(clock.now()) if deployment.is_enabled else None
-        wanted = replace(deployment, schedule=schedule.text, next_fire_at=next_fire_at)
-        changed = await self._write(wanted, user_id, reschedule=True)
+        changed = await self._write(replace(deployment, schedule=schedule), user_id, reschedule=True)
         self.schedules_changed()
         return changed
 
@@ -199,7 +191,10 @@ class DeploymentService:
             return await self._write(replace(deployment, endpoint_token=token), user_id)
 
     async def _write(self, deployment: Deployment, user_id: str, *, reschedule: bool = False) -> Deployment:
-        changed = replace(deployment, updated_at=clock.now(), updated_by=user_id)
+        now = clock.now()
+        changed = replace(deployment, updated_at=now, updated_by=user_id)
+        if reschedule:
+            changed = replace(changed, next_fire_at=changed.first_fire_at(now))
         written = await self.store.update_deployment(changed, reschedule=reschedule)
         self.paths.clear()
         if not written:

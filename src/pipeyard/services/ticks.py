@@ -9,7 +9,7 @@ from datetime import datetime
 from pipeyard.clock import to_wire
 from pipeyard.domain.deployments import Deployment
 from pipeyard.domain.executions import Failure, Tick, pending
-from pipeyard.domain.schedules import DueTicks, Schedule, due_ticks
+from pipeyard.domain.schedules import DueTicks, due_ticks
 from pipeyard.errors import PipeyardError
 from pipeyard.pod.protocol import FailureKind
 from pipeyard.ports import DeploymentStore, Engine
@@ -34,7 +34,7 @@ class TickService:
         """
         assert deployment.schedule is not None
         assert deployment.next_fire_at is not None
-        due = due_ticks(Schedule(deployment.schedule), deployment.next_fire_at, now)
+        due = due_ticks(deployment.schedule, deployment.next_fire_at, now)
         if due is None:
             return
         newest = self._newest(deployment, due.newest, now)

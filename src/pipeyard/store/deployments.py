@@ -14,6 +14,7 @@ from pipeyard.domain.deployments import Deployment, DeploymentStatus, Resources
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import storable_text
 from pipeyard.domain.records import mappings_from_json
+from pipeyard.domain.schedules import Schedule
 from pipeyard.errors import ConflictError
 from pipeyard.store.cipher import storable_json
 from pipeyard.store.database import Record, Rows
@@ -156,9 +157,10 @@ class DeploymentRows(Rows):
             "updated_by": deployment.updated_by,
             "description": None if description is None else storable_text(description),
             "mappings": storable_json(deployment.mappings_json),
-            "schedule": deployment.schedule,
+            "schedule": None if deployment.schedule is None else deployment.schedule.text,
             "next_fire_at": maybe_epoch_ms(deployment.next_fire_at),
             "last_fire_at": maybe_epoch_ms(deployment.last_fire_at),
+            "last_tick_at": maybe_epoch_ms(deployment.last_tick_at),
         }
 
     def _from_row(self, row: Record) -> Deployment:
@@ -189,9 +191,10 @@ class DeploymentRows(Rows):
             created_by=row.created_by,
             updated_at=from_epoch_ms(row.updated_at),
             updated_by=row.updated_by,
-            schedule=row.schedule,
+            schedule=None if row.schedule is None else Schedule(row.schedule),
             next_fire_at=maybe_instant(row.next_fire_at),
             last_fire_at=maybe_instant(row.last_fire_at),
+            last_tick_at=maybe_instant(row.last_tick_at),
         )
 
 

@@ -109,6 +109,7 @@ deployments = Table(
     Column("schedule", Text),
     Column("next_fire_at", BigInteger),  # null: it is disabled
     Column("last_fire_at", BigInteger),
+    Column("last_tick_at", BigInteger),
     UniqueConstraint("environment_id", "name"),
     UniqueConstraint("environment_id", "endpoint_url_path"),
     # The scheduler's heap: what is due is at its front, whatever else is there.

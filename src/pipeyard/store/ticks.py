@@ -26,7 +26,7 @@ _MOVE_ON = Prepared(
         deployments.c.next_fire_at == bindparam("seen_fire_at"),
         deployments.c.updated_at == bindparam("seen_updated_at"),
     )
-    .values(next_fire_at=bindparam("new_fire_at"))
+    .values(next_fire_at=bindparam("new_fire_at"), last_tick_at=bindparam("newest"))
 )
 _FIRED = Prepared(update(deployments).where(_THIS).values(last_fire_at=bindparam("due")))
 _GIVEN = ("deployment", "due", "execution")
@@ -46,6 +46,8 @@ class TickRows(Rows):
     ) -> asyncio.Future[frozenset[str]]:
         """Store what becomes of due ticks and move the deployment on, all or nothing. The executions that were stored.
 
+        `due` is ascending.
+
         None is when the deployment is no longer as it was read; a tick that was dealt with before gives none either.
         Raises ConflictError when the id of an execution is taken.
         """
@@ -54,6 +56,7 @@ class TickRows(Rows):
             "seen_fire_at": maybe_epoch_ms(deployment.next_fire_at),
             "seen_updated_at": to_epoch_ms(deployment.updated_at),
             "new_fire_at": to_epoch_ms(next_fire_at),
+            "newest": to_epoch_ms(due[-1].due_at),
         }
         rows = [(tick.skipped is None, _tick_row(deployment, tick), _row(tick, server_id)) for tick in due]
 

@@ -12,8 +12,8 @@ down_revision = "0001"
 def upgrade() -> None:
     """Columns are added in place: a table that is made anew would take its executions with it (ON DELETE CASCADE)."""
     op.add_column("deployments", sa.Column("schedule", sa.Text(), nullable=True))
-    op.add_column("deployments", sa.Column("next_fire_at", sa.BigInteger(), nullable=True))
-    op.add_column("deployments", sa.Column("last_fire_at", sa.BigInteger(), nullable=True))
+    for name in ("next_fire_at", "last_fire_at", "last_tick_at"):
+        op.add_column("deployments", sa.Column(name, sa.BigInteger(), nullable=True))
     op.create_index(
         "ix_deployments_due",
         "deployments",
