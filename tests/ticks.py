@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime, timezone
 from typing import Any
@@ -19,20 +19,20 @@ def minute_start_s() -> float:
     return time.time() // MINUTE_S * MINUTE_S
 
 
-def set_due(platform: Platform, names: Iterable[str], at_s: float) -> None:
-    """The next fire time of these, in seconds since 1970. A running server sees it within 5 s, or at a change."""
+def set_due(platform: Platform, due: Mapping[str, float]) -> None:
+    """Next fire times by name, in seconds since 1970. A running server sees them within 5 s, or at a change."""
     with closing(sqlite3.connect(platform.data_dir / "pipeyard.db", timeout=30)) as connection, connection:
-        for name in names:
+        for name, at_s in due.items():
             changed = connection.execute(
                 "UPDATE deployments SET next_fire_at = ? WHERE name = ? AND is_enabled", (int(at_s * 1000), name)
             )
             assert changed.rowcount == 1
 
 
-def fire(platform: Platform, *names: str, at_s: float | None = None) -> None:
-    """Let these be due since then, or from now, and have the running server look: any new schedule makes it do so."""
-    set_due(platform, names, time.time() if at_s is None else at_s)
-    pipeline = platform.sdk.get_deployment(names[0])["pipeline"]["name"]
+def fire(platform: Platform, due: Mapping[str, float]) -> None:
+    """As `set_due`, and have the running server look at once: any new deployment makes it do so."""
+    set_due(platform, due)
+    pipeline = platform.sdk.get_deployment(next(iter(due)))["pipeline"]["name"]
     platform.sdk.create_deployment(pipeline, "waker", "endpoint")
     platform.sdk.delete_deployment("waker")
 

@@ -1,5 +1,6 @@
 """Periodic deployments and updates through the public client, in both modes."""
 
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -143,7 +144,7 @@ def test_ticks_run_in_elastic_mode_each_blank(platform, sdk, said):
     created = _new(sdk, said, **MAPPED)
     minute = minute_start_s()
     for number in range(2):
-        fire(platform, created["name"], at_s=minute + number / 1000)
+        fire(platform, {created["name"]: minute + number / 1000})
         row = _ended(platform, said, created["name"], number + 1)[-1]
         assert row["status"] == "Succeeded"
         assert row["due_at"] == to_wire(minute + number / 1000)
@@ -164,7 +165,7 @@ def test_ticks_share_the_pod_in_low_latency_mode(platform, sdk, said):
     created = _new(sdk, said, "low_latency", **MAPPED)
     assert created["status"] == "up"
     for number in range(2):
-        fire(platform, created["name"])
+        fire(platform, {created["name"]: time.time()})
         rows = _ended(platform, said, created["name"], number + 1)
     assert [_log(sdk, row) for row in rows] == [["said sea 0 1"], ["said sea 0 2"]]
 
@@ -174,7 +175,7 @@ def test_variables_are_read_at_each_tick(platform, sdk, said):
     created = _new(sdk, said, "low_latency", inputs_mapping=sources, outputs_mapping=MAPPED["outputs_mapping"])
     for number, value in enumerate(("first", "second")):
         sdk.create_or_update_environment_variable("TICKED", value)
-        fire(platform, created["name"])
+        fire(platform, {created["name"]: time.time()})
         rows = _ended(platform, said, created["name"], number + 1)
     assert [_log(sdk, row)[0] for row in rows] == ["said first None 1", "said second None 2"]
 
@@ -182,7 +183,7 @@ def test_variables_are_read_at_each_tick(platform, sdk, said):
 def test_what_was_missed_is_in_the_list_with_its_reason(platform, sdk, plain):
     created = _new(sdk, plain, schedule=EVERY_MINUTE)
     begin = minute_start_s() - 180
-    fire(platform, created["name"], at_s=begin)
+    fire(platform, {created["name"]: begin})
     rows = _ended(platform, plain, created["name"], 4)
     ran = [row["status"] for row in rows].index("Succeeded")
     assert {row["status"] for row in rows[:ran]} == {"Skipped"}
@@ -203,7 +204,7 @@ def test_a_deployment_that_could_not_be_created_skips_its_ticks_with_the_reason(
     name = f"d-{uuid.uuid4().hex[:8]}"
     with pytest.raises(SdkException, match="CreationFailed"):
         sdk.create_deployment(pipeline, name, "periodic", "low_latency", schedule=YEARLY)
-    fire(platform, name)
+    fire(platform, {name: time.time()})
     (row,) = _ended(platform, pipeline, name)
     assert row["status"] == "Skipped"
     failure = sdk.get_pipeline_execution(row["execution_id"])["failure"]
@@ -213,10 +214,10 @@ def test_a_deployment_that_could_not_be_created_skips_its_ticks_with_the_reason(
 
 def test_deleting_a_deployment_stops_its_ticks(platform, sdk, plain):
     created, other = _new(sdk, plain), _new(sdk, plain)
-    fire(platform, created["name"])
+    fire(platform, {created["name"]: time.time()})
     _ended(platform, plain, created["name"])
     sdk.delete_deployment(created["name"])
-    fire(platform, other["name"])
+    fire(platform, {other["name"]: time.time()})
     _ended(platform, plain, other["name"])
     assert ticks_of(platform, plain, created["name"]) == []
 
@@ -228,7 +229,7 @@ def test_a_disabled_deployment_does_not_fire_and_makes_nothing_up(platform, sdk,
     created, other = _new(sdk, plain), _new(sdk, plain)
     disabled = sdk.update_deployment(created["name"], is_enabled=False)
     assert (disabled["status"], disabled["next_fire_at"], disabled["schedule"]) == ("disabled", None, YEARLY)
-    fire(platform, other["name"])
+    fire(platform, {other["name"]: time.time()})
     _ended(platform, plain, other["name"])
     enabled = sdk.update_deployment(created["name"], is_enabled=True)
     assert datetime.fromisoformat(enabled["next_fire_at"]) > datetime.fromisoformat(enabled["updated_at"])
@@ -272,14 +273,14 @@ def test_the_next_tick_has_the_updated_values_and_what_was_accepted_keeps_its_ow
     sources = [InputSource("gate", constant_value=gate.url), InputSource("name", constant_value="old")]
     created = _new(sdk, pipeline, mode, inputs_mapping=sources)
     pods = created.get("pods")
-    fire(platform, created["name"])
+    fire(platform, {created["name"]: time.time()})
     gate.await_arrivals("old")  # it runs
-    fire(platform, created["name"])
+    fire(platform, {created["name"]: time.time()})
     eventually(lambda: len(ticks_of(platform, pipeline, created["name"])) == 2)  # in a queue it is pending
     updated = sdk.update_deployment(created["name"], inputs_mapping=[InputSource("name", constant_value="new")])
     assert [one["constant_value"] for one in updated["inputs_mapping"]] == [gate.url, "new"]
     assert updated.get("pods") == pods
-    fire(platform, created["name"])
+    fire(platform, {created["name"]: time.time()})
     gate.open()
     rows = _ended(platform, pipeline, created["name"], 3)
     assert [_log(sdk, row) for row in rows] == [["was old"], ["was old"], ["was new"]]
@@ -372,19 +373,19 @@ def test_the_product_pages_example_runs_as_written(sdk, platform, tmp_path):
     next_fire_at = datetime.fromisoformat(created["next_fire_at"])
     assert (next_fire_at.hour, next_fire_at.minute) == (14, 0)
     assert next_fire_at - datetime.now(timezone.utc) <= timedelta(days=1)
-    fire(platform, "my_deployment")
+    fire(platform, {"my_deployment": time.time()})
     (row,) = _ended(platform, "my_pipeline", "my_deployment")
     assert _log(sdk, row) == ["ran"]
     sdk.delete_pipeline("my_pipeline", force_deployments_deletion=True)
 
 
 @pytest.mark.parametrize(
-    ("schedule", "day", "time"),
+    ("schedule", "day", "clock"),
     [("0 0 * * *", None, "00:00"), ("0 0 5 * *", 5, "00:00"), ("0 14 * * *", None, "14:00")],
 )
-def test_the_product_pages_schedules_fire_when_it_says(sdk, plain, schedule, day, time):
+def test_the_product_pages_schedules_fire_when_it_says(sdk, plain, schedule, day, clock):
     next_fire_at = datetime.fromisoformat(_new(sdk, plain, schedule=schedule)["next_fire_at"])
-    assert next_fire_at.strftime("%H:%M:%S") == f"{time}:00"
+    assert next_fire_at.strftime("%H:%M:%S") == f"{clock}:00"
     assert day in (None, next_fire_at.day)
 
 
