@@ -102,6 +102,22 @@ async def test_no_question_looks_at_every_execution(tmp_path: Path, traced: list
     connection.close()
 
 
+async def test_what_is_due_is_found_at_the_front_of_an_index(tmp_path: Path, traced: list[str]) -> None:
+    store = SqliteStore.open(tmp_path / "store.sqlite", KEY)
+    traced.clear()
+    await store.list_due(NOON, None, 10)
+    await store.next_fire_at(NOON)
+    await store.close()
+    connection = sqlite3.connect(tmp_path / "store.sqlite")
+    asked = [sql for sql in traced if "next_fire_at <=" in sql or "min(" in sql]
+    assert len(asked) == 2
+    for sql in asked:
+        steps = [detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        assert any("SEARCH deployments USING" in step and "ix_deployments_due" in step for step in steps), steps
+        assert not [step for step in steps if "TEMP B-TREE" in step], steps
+    connection.close()
+
+
 async def test_a_start_with_a_hundred_thousand_executions_finds_the_open_ones(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     await fill(path)
