@@ -122,8 +122,10 @@ def due_ticks(schedule: Schedule, due_at: datetime, now: datetime) -> DueTicks |
     """
     if due_at > now:
         return None
+    next_at = schedule.next_after(due_at)
+    if next_at > now:
+        return DueTicks(due_at, (), False, next_at)
     later = takewhile(lambda tick: tick > due_at, schedule.backwards_from(now))
     ticks = list(islice(later, MISSED_RECORDED_MAX + 1))
-    newest = ticks[0] if ticks else due_at
-    missed = (due_at, *reversed(ticks[1:MISSED_RECORDED_MAX])) if ticks else ()
-    return DueTicks(newest, missed, len(ticks) > MISSED_RECORDED_MAX, schedule.next_after(now))
+    missed = (due_at, *reversed(ticks[1:MISSED_RECORDED_MAX]))
+    return DueTicks(ticks[0], missed, len(ticks) > MISSED_RECORDED_MAX, schedule.next_after(now))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, func, insert, select, update
 
 from pipeyard.clock import maybe_epoch_ms, to_epoch_ms
 from pipeyard.domain.deployments import Deployment
@@ -18,17 +18,19 @@ from pipeyard.store.executions import ADD, ADD_SKIPPED, failure_text, new_row
 from pipeyard.store.prepared import Prepared
 from pipeyard.store.tables import deployments, ticks
 
-_THIS = deployments.c.id == bindparam("deployment")
 _MOVE_ON = Prepared(
     update(deployments)
     .where(
-        _THIS,
+        deployments.c.id == bindparam("deployment"),
         deployments.c.next_fire_at == bindparam("seen_fire_at"),
         deployments.c.updated_at == bindparam("seen_updated_at"),
     )
-    .values(next_fire_at=bindparam("new_fire_at"), last_tick_at=bindparam("newest"))
+    .values(
+        next_fire_at=bindparam("new_fire_at"),
+        last_tick_at=bindparam("newest"),
+        last_fire_at=func.coalesce(bindparam("newest_run"), deployments.c.last_fire_at),
+    )
 )
-_FIRED = Prepared(update(deployments).where(_THIS).values(last_fire_at=bindparam("due")))
 _GIVEN = ("deployment", "due", "execution")
 _IS_NEW = ~exists().where(ticks.c.deployment_id == bindparam("deployment"), ticks.c.due_at == bindparam("due"))
 _TAKE = Prepared(
@@ -57,6 +59,7 @@ class TickRows(Rows):
             "seen_updated_at": to_epoch_ms(deployment.updated_at),
             "new_fire_at": to_epoch_ms(next_fire_at),
             "newest": to_epoch_ms(due[-1].due_at),
+            "newest_run": max((to_epoch_ms(tick.due_at) for tick in due if tick.skipped is None), default=None),
         }
         rows = [(tick.skipped is None, _tick_row(deployment, tick), _row(tick, server_id)) for tick in due]
 
@@ -76,8 +79,6 @@ def _add(connection: Connection, is_run: bool, tick: dict[str, Any], row: dict[s
     if _TAKE.run(connection, tick) == 0:
         return False
     (ADD if is_run else ADD_SKIPPED).run(connection, row)
-    if is_run:
-        _FIRED.run(connection, tick)
     return True
 
 
