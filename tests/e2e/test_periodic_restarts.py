@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -26,14 +25,6 @@ def main(gate):
     urllib.request.urlopen(gate, timeout=60).read()
     print("after")
 """
-
-
-@pytest.fixture
-def own_platform(tmp_path: Path) -> Iterator[Platform]:
-    platform = Platform(tmp_path, stop_grace_s=0.5).start()
-    yield platform
-    platform.stop()
-    assert platform.processes() == []
 
 
 def _deploy(platform: Platform, pipeline: str, name: str, mode: str = "elastic", **options: object) -> str:

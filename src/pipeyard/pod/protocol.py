@@ -73,7 +73,8 @@ class FailureKind:
     STOPPED = "stopped"
     LOST = "lost"
     PLATFORM = "platform"
-    MISSED = "missed"  # this one and the next: a tick of a schedule that was not run, no pod reports them
+    # Of ticks that were not run; no pod reports them.
+    MISSED = "missed"
     REFUSED = "refused"
 
 
