@@ -33,3 +33,13 @@ def from_epoch_ms(milliseconds: int) -> datetime:
 def to_epoch_ms(instant: datetime) -> int:
     """Whole milliseconds since 1970, rounded down as `to_wire` does."""
     return (instant - _EPOCH) // timedelta(milliseconds=1)
+
+
+def maybe_instant(milliseconds: int | None) -> datetime | None:
+    """As `from_epoch_ms`; None stays None."""
+    return None if milliseconds is None else from_epoch_ms(milliseconds)
+
+
+def maybe_epoch_ms(instant: datetime | None) -> int | None:
+    """As `to_epoch_ms`; None stays None."""
+    return None if instant is None else to_epoch_ms(instant)

@@ -21,6 +21,7 @@ from pipeyard.domain.executions import (
     NewExecution,
     Outcome,
     PendingExecution,
+    Tick,
 )
 from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
 from pipeyard.domain.metrics import MetricOwner, MetricPage, MetricQuery, Recording
@@ -90,8 +91,25 @@ class DeploymentStore(Protocol):
     ) -> Sequence[Deployment]: ...
 
     async def set_deployment_status(self, deployment_id: str, status: DeploymentStatus) -> bool: ...
-    async def update_deployment(self, deployment: Deployment) -> bool:
-        """Write what a user can change: is_enabled, mappings, token, updated_*. False when it is gone."""
+    async def update_deployment(self, deployment: Deployment, *, reschedule: bool = False) -> bool:
+        """Write what a user can change: is_enabled, mappings, schedule, token, updated_*. False when it is gone.
+
+        With `reschedule` next_fire_at too, which ticks move otherwise.
+        """
+        ...
+
+    async def list_due(self, until: datetime, after: Deployment | None, most: int) -> Sequence[Deployment]:
+        """Those whose next_fire_at has come, the longest due first; `after`: the last one of the page before."""
+        ...
+
+    async def next_fire_at(self, later_than: datetime) -> datetime | None: ...
+    def add_ticks(
+        self, deployment: Deployment, due: Sequence[Tick], next_fire_at: datetime, server_id: str
+    ) -> Awaitable[frozenset[str]]:
+        """Add executions for due ticks and move next_fire_at on, all or nothing. The ids of those that were stored.
+
+        None of them if the deployment is no longer as it was read; and never two for one tick.
+        """
         ...
 
     async def delete_deployment(self, deployment_id: str) -> Sequence[str]:

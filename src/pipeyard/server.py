@@ -51,9 +51,11 @@ async def serve(settings: Settings, announce: Callable[[Platform, Credentials, P
         await platform.janitor.start()
         await platform.engine.start()
         platform.sampler.start()
+        platform.scheduler.start()
         server = create_server(create_app(platform.services), lambda: announce(platform, credentials, written))
         ends_pods = watch_signals(server, platform.notices.close)
         await server.serve(sockets=[listener])
+        await platform.scheduler.stop()
         if ends_pods():
             await platform.engine.end_pods()
         await platform.engine.let_go()

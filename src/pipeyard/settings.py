@@ -39,6 +39,7 @@ class Settings:
     queue_max_executions: int = _setting(
         1000, "Open executions per deployment; beyond it callers are told to come back."
     )
+    schedule_catch_up_s: float = _setting(3600.0, "A tick missed by more is old news; an upgrade takes less.")
     elastic_max_pods: int = _setting(max(4, os.cpu_count() or 1), "One a core; at least four, since many only wait.")
     builds_max: int = _setting(2, "Building is disk and network; two hide each other's waits.")
     build_timeout_s: int = _setting(1800, "The largest scientific stacks install in minutes.")
@@ -72,6 +73,8 @@ class Settings:
         ):
             if getattr(self, name) <= 0:
                 raise SettingsError(f"{name}: {getattr(self, name)} is not usable; allowed: more than 0")
+        if not 0 <= self.schedule_catch_up_s < float("inf"):
+            raise SettingsError(f"schedule_catch_up_s: {self.schedule_catch_up_s} is not usable; allowed: 0 or more")
         if self.access_token_ttl_s <= 120:
             raise SettingsError("access_token_ttl_s: clients refresh 120 s early; allowed: more than 120")
         if self.vector_database_url and not _ORIGIN.fullmatch(self.vector_database_url):

@@ -18,6 +18,7 @@ from pipeyard.engine.janitor import Janitor
 from pipeyard.engine.output_files import OutputFiles
 from pipeyard.engine.places import Places
 from pipeyard.engine.sampler import Sampler
+from pipeyard.engine.scheduler import Scheduler
 from pipeyard.engine.workshop import Workshop
 from pipeyard.ports import Adapters
 from pipeyard.services.cleaning import Cleaning
@@ -36,6 +37,7 @@ from pipeyard.services.projects import ProjectService
 from pipeyard.services.remembered import Remembered
 from pipeyard.services.resource_usage import ResourceUsageService
 from pipeyard.services.templates import SHIPPED, load_templates
+from pipeyard.services.ticks import TickService
 from pipeyard.services.variables import VariableService
 from pipeyard.services.vector_databases import VectorDatabaseService
 from pipeyard.settings import Settings
@@ -48,6 +50,7 @@ class Platform:
     adapters: Adapters
     services: Services
     engine: RunningEngine
+    scheduler: Scheduler
     janitor: Janitor
     sampler: Sampler
     notices: Notices
@@ -89,8 +92,12 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
     pipelines = PipelineService(store, logs, engine, notices, folders, cleaning, paths)
     projects, uploads = ProjectService(store), folder / "uploads"
     templates = load_templates([*settings.template_folders, SHIPPED])
-    deployments = DeploymentService(store, logs, engine, notices, cleaning, pipelines, paths, adapters.gpu_count)
     executions = ExecutionService(store, logs, files, engine, notices, cleaning, server_id, settings.values_max_bytes)
+    ticks = TickService(store, engine, executions, settings.schedule_catch_up_s)
+    scheduler = Scheduler(store, ticks.fire, workshop.tasks)
+    deployments = DeploymentService(
+        store, logs, engine, notices, cleaning, pipelines, paths, adapters.gpu_count, scheduler.look_again
+    )
     services = Services(
         settings=settings,
         identities=identities,
@@ -113,7 +120,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         pods_of=engine.list_pods,
     )
     sampler = Sampler(workshop, adapters.gauge, settings)
-    return Platform(adapters, services, engine, Janitor(workshop, services.uploads), sampler, notices)
+    return Platform(adapters, services, engine, scheduler, Janitor(workshop, services.uploads), sampler, notices)
 
 
 async def _health(adapters: Adapters) -> dict[str, Any]:

@@ -350,9 +350,6 @@ DEPLOYMENTS = [
     case("a mode of three million letters", lambda w: w.deploy(mode="x" * 3_000_000), 400, "mode", "elastic"),
     case("an unknown rule", lambda w: w.deploy(execution_rule="weekly"), 400, "execution_rule", "endpoint"),
     case("a schedule with an endpoint", lambda w: w.deploy(schedule="* * * * *"), 400, "schedule", "no schedule"),
-    case("a periodic deployment", lambda w: Bad("POST", f"{API}/periodic-deployment", {
-        "json": {"pipeline_name": w.pipeline, "name": "never", "schedule": "* * * * *"}}), 400,
-        "execution_rule", "endpoint"),
     case("timeout_s on the wire", lambda w: w.deploy(timeout_s=180), 400, "timeout_s", "execution_timeout_s"),
     case("a misspelt field of a deployment", lambda w: w.deploy(ram_requested="1GiB"), 400, "ram_requested",
          "ram_request"),

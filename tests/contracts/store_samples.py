@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from pipeyard.domain.deployments import Deployment, DeploymentStatus, Resources
-from pipeyard.domain.executions import ExecutionStatus, Failure, NewExecution, Outcome
+from pipeyard.domain.executions import ExecutionFilter, ExecutionStatus, Failure, NewExecution, Outcome
 from pipeyard.domain.mappings import Destination, InputMapping, OutputMapping, Source
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.pipelines import (
@@ -87,6 +87,11 @@ def deployment(name: str = "live", of: str = "train", environment_name: str = "d
         updated_by="ada",
     )
     return replace(made, **changes)
+
+
+def of_pipeline(name: str = "train") -> ExecutionFilter:
+    """All executions of a pipeline."""
+    return ExecutionFilter("environment-default", pipeline_id=f"pipeline-default-{name}")
 
 
 def execution(name: str, of: str = "train", deployed_as: str | None = None, **changes: Any) -> NewExecution:

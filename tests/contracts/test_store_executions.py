@@ -9,7 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_samples import INPUTS, NOON, OUTPUTS, deployment, environment, execution, failed, later, pipeline, succeeded
+from store_samples import (
+    INPUTS,
+    NOON,
+    OUTPUTS,
+    deployment,
+    environment,
+    execution,
+    failed,
+    later,
+    of_pipeline,
+    pipeline,
+    succeeded,
+)
 from test_store import STORES
 
 from pipeyard.domain.executions import (
@@ -24,10 +36,6 @@ from pipeyard.errors import ConflictError
 from pipeyard.ports import Store
 
 pytestmark = pytest.mark.anyio
-
-
-def of_pipeline() -> ExecutionFilter:
-    return ExecutionFilter(environment().id, pipeline_id=pipeline().id)
 
 
 @pytest.fixture(params=STORES)

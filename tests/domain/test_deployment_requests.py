@@ -72,3 +72,31 @@ def test_other_amounts_of_memory_are_refused_with_an_example(text: object) -> No
 def test_a_wrong_request_names_its_field(fields: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInputError, match=said):
         read_request(fields, Rule.ENDPOINT)
+
+
+PERIODIC = {**LEAST, "schedule": "*/2  * * * *"}
+
+
+def test_a_periodic_request_has_a_schedule_and_no_path() -> None:
+    request = read_request(PERIODIC, Rule.PERIODIC)
+    assert request.schedule is not None
+    assert request.schedule.text == "*/2 * * * *"
+    assert request.endpoint_url_path is None
+    assert read_request({**PERIODIC, "name": "v1"}, Rule.PERIODIC).name == "v1"  # reserved as a path alone
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (LEAST, "schedule: is missing; allowed: five fields"),
+        ({**LEAST, "schedule": "0 25 * * *"}, "schedule: the hour '25' cannot be used"),
+        ({**PERIODIC, "endpoint_url_path": "p"}, "endpoint_url_path: .* it has no endpoint"),
+        ({**PERIODIC, "endpoint_token": "abcdefgh12"}, "endpoint_token: .* it has no endpoint"),
+        ({**PERIODIC, "timeout_s": 180}, "timeout_s: is how long the client waits"),
+        ({**PERIODIC, "execution_rule": "endpoint"}, "execution_rule: 'endpoint' does not fit; allowed: periodic"),
+        ({**PERIODIC, "ram_request": "1GiB"}, 'ram_request: is only available for mode "low_latency"'),
+    ],
+)
+def test_a_wrong_periodic_request_names_its_field(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInputError, match=said):
+        read_request(fields, Rule.PERIODIC)

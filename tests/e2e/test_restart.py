@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,14 +29,6 @@ def main(gate, number):
     print("after", number)
     return {"number": number}
 """
-
-
-@pytest.fixture
-def own_platform(tmp_path: Path) -> Iterator[Platform]:
-    platform = Platform(tmp_path, stop_grace_s=0.5).start()
-    yield platform
-    platform.stop()
-    assert platform.processes() == []
 
 
 def _pipeline(platform: Platform) -> str:

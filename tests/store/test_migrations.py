@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from cryptography.fernet import Fernet
 from sqlalchemy import Connection, Engine, create_engine
@@ -18,6 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from pipeyard.errors import StoreError
 from pipeyard.logs.sqlite import STEPS, SqliteLogStore
+from pipeyard.store import migrations
 from pipeyard.store.migrations import upgrade
 from pipeyard.store.sqlite import SqliteStore
 from pipeyard.store.tables import metadata
@@ -35,11 +38,13 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 def schema(connection: Connection) -> dict[str, list[str]]:
     """The clauses of each table and index, whatever their order; a column that was added stands behind the last one."""
     rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
-    return {
-        name: sorted(line.strip(" \t,") for line in re.split(r"\n|, (?=\w+ [A-Z])", sql))
-        for name, sql in rows
-        if "alembic" not in name
-    }
+    return {name: clauses(sql) for name, sql in rows if "alembic" not in name}
+
+
+def clauses(sql: str) -> list[str]:
+    """A column that was added later stands on the last line, behind the constraints."""
+    _, _, content = sql.partition("(")
+    return sorted(part.strip() for part in re.split(r",(?![^()]*\))", content.rstrip().removesuffix(")")))
 
 
 def test_the_tables_equal_the_sum_of_the_migrations(engine: Engine) -> None:
@@ -51,6 +56,33 @@ def test_the_tables_equal_the_sum_of_the_migrations(engine: Engine) -> None:
     with created.connect() as connection:
         metadata.create_all(connection)
         assert schema(connection) == migrated
+
+
+def test_an_upgrade_keeps_deployments_and_their_executions(engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA foreign_keys = ON")  # as the store has it
+        connection.commit()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for table, columns, values in (
+            ("environments", "id, name, created_at", "'e', 'default', 1"),
+            ("pipelines", "id, environment_id, name, origin, status, created_at, created_by, declaration",
+             "'p', 'e', 'p', 'local', 'ready', 1, 'ada', '{}'"),
+            ("deployments", "id, environment_id, name, pipeline_id, rule, mode, status, is_enabled, "
+             "enable_parallel_executions, max_parallel_executions_per_pod, created_at, created_by, updated_at, "
+             "updated_by, mappings",
+             "'d', 'e', 'd', 'p', 'endpoint', 'elastic', 'up', 1, 0, 6, 1, 'ada', 1, 'ada', ''"),
+            ("executions", "id, environment_id, pipeline_id, deployment_id, server_id, status, created_at, created_by, "
+             "mappings, input_values", "'x', 'e', 'p', 'd', 's', 'Succeeded', 1, 'ada', '', ''"),
+        ):  # fmt: skip
+            connection.exec_driver_sql(f"INSERT INTO {table} ({columns}) VALUES ({values})")
+        connection.commit()
+        upgrade(connection)
+        connection.commit()
+        assert connection.exec_driver_sql("SELECT id, schedule FROM deployments").all() == [("d", None)]
+        assert connection.exec_driver_sql("SELECT id, deployment_id FROM executions").all() == [("x", "d")]
 
 
 def test_a_second_upgrade_changes_nothing(engine: Engine) -> None:
@@ -78,7 +110,7 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     connection.execute("INSERT INTO alembic_version VALUES ('9999')")
     connection.commit()
     connection.close()
-    with pytest.raises(StoreError, match=r"store\.sqlite.*newer version.*9999.*000\d"):
+    with pytest.raises(StoreError, match=r"store\.sqlite.*newer version.*9999.*0\d{3}"):
         SqliteStore.open(path, KEY)
 
 

@@ -79,6 +79,8 @@ async def ask_everything(store: SqliteStore) -> None:
     await store.latest_execution(pipeline_id="p1")
     await store.latest_execution(deployment_id="d")
     await store.list_open_executions()
+    await store.list_due(NOON, None, 10)
+    await store.next_fire_at(NOON)
     await store.delete_execution("new")
     await store.delete_deployment("d")
     await store.delete_pipeline("p2")
@@ -99,6 +101,22 @@ async def test_no_question_looks_at_every_execution(tmp_path: Path, traced: list
         scans = [step for step in plan if step.startswith("SCAN executions") and "ix_executions_open" not in step]
         assert scans == [], sql
         assert not [step for step in plan if "TEMP B-TREE" in step], sql
+    connection.close()
+
+
+async def test_what_is_due_is_found_at_the_front_of_an_index(tmp_path: Path, traced: list[str]) -> None:
+    store = SqliteStore.open(tmp_path / "store.sqlite", KEY)
+    traced.clear()
+    await store.list_due(NOON, None, 10)
+    await store.next_fire_at(NOON)
+    await store.close()
+    connection = sqlite3.connect(tmp_path / "store.sqlite")
+    asked = [sql for sql in traced if "next_fire_at <=" in sql or "min(" in sql]
+    assert len(asked) == 2
+    for sql in asked:
+        steps = [detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        assert any("SEARCH deployments USING" in step and "ix_deployments_due" in step for step in steps), steps
+        assert not [step for step in steps if "TEMP B-TREE" in step], steps
     connection.close()
 
 

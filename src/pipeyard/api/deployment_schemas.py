@@ -20,6 +20,12 @@ TOKEN: Json = {"type": "string", "pattern": f"^{TOKEN_PATTERN}$"}
 _RAM: Json = {"type": "string", "pattern": "^[1-9][0-9]{0,14}(KiB|MiB|GiB)$", "examples": ["512MiB", "1GiB"]}
 _AT_ONCE: Json = {"type": "integer", "minimum": 1, "maximum": PARALLEL_EXECUTIONS_LIMIT}
 _TIMEOUT: Json = {"type": "integer", "minimum": 1, "maximum": EXECUTION_TIMEOUT_LIMIT_S}
+SCHEDULE: Json = {
+    "type": "string",
+    "description": "minute, hour, day of month, month, day of week; UTC",
+    "examples": ["*/2 * * * *", "0 9 * * MON-FRI"],
+}
+_IN_WORDS: Json = {"type": "string", "examples": ["Every 2 minutes"]}
 _GPUS: Json = {"type": "integer", "minimum": 0, "maximum": 1024}
 
 DEPLOYMENTS = array(record(_ROW | {"pipeline_name": NAME}))
@@ -37,6 +43,10 @@ DEPLOYMENT = record(
     {
         "endpoint_token": TOKEN,
         "endpoint_url_path": NAME,
+        "schedule": SCHEDULE,
+        "human_readable_schedule": _IN_WORDS,
+        "next_fire_at": maybe(INSTANT),
+        "last_fire_at": maybe(INSTANT),
         "execution_timeout_s": WHOLE,
         "enable_parallel_executions": FLAG,
         "max_parallel_executions_per_pod": WHOLE,
@@ -46,6 +56,7 @@ DEPLOYMENT = record(
     },
 )
 CREATED = record({"name": NAME, "endpoint_token": TOKEN})
+CREATED_PERIODIC = record({"name": NAME, "schedule": SCHEDULE, "human_readable_schedule": _IN_WORDS})
 DELETED = record({"name": NAME, "execution_rule": choice(*Rule)})
 NEW_TOKEN = record({"endpoint_token": TOKEN})
 DEPLOYMENT_LINKS = {
@@ -53,24 +64,39 @@ DEPLOYMENT_LINKS = {
     for name in ("getDeployment", "updateDeployment", "triggerDeployment", "readDeploymentLogs", "deleteDeployment")
 } | {"callEndpoint": link("callEndpoint", path="$response.body#/name")}
 
+_OPTIONS: Json = {
+    "mode": maybe(choice(*Mode)),
+    "description": maybe(TEXT),
+    "inputs_mapping": SENT_INPUT_MAPPINGS,
+    "outputs_mapping": SENT_OUTPUT_MAPPINGS,
+    "execution_timeout_s": maybe(_TIMEOUT),
+    "enable_parallel_executions": maybe(FLAG),
+    "max_parallel_executions_per_pod": maybe(_AT_ONCE),
+    "ram_request": maybe(_RAM),
+    "gpu_request": maybe(_GPUS),
+}
 NEW_ENDPOINT = record(
     {"name": NAME, "pipeline_name": NAME},
-    {
-        "mode": maybe(choice(*Mode)),
+    _OPTIONS
+    | {
         "execution_rule": maybe(choice(Rule.ENDPOINT)),
-        "description": maybe(TEXT),
         "endpoint_url_path": maybe(NAME),
         "endpoint_token": maybe(TOKEN),
-        "inputs_mapping": SENT_INPUT_MAPPINGS,
-        "outputs_mapping": SENT_OUTPUT_MAPPINGS,
-        "execution_timeout_s": maybe(_TIMEOUT),
-        "enable_parallel_executions": maybe(FLAG),
-        "max_parallel_executions_per_pod": maybe(_AT_ONCE),
-        "ram_request": maybe(_RAM),
-        "gpu_request": maybe(_GPUS),
     },
 )
-UPDATE = record({"is_enabled": FLAG})
+NEW_PERIODIC = record(
+    {"name": NAME, "pipeline_name": NAME, "schedule": SCHEDULE},
+    _OPTIONS | {"execution_rule": maybe(choice(Rule.PERIODIC))},
+)
+UPDATE = record(
+    {},
+    {
+        "is_enabled": FLAG,
+        "schedule": SCHEDULE,
+        "inputs_mapping": SENT_INPUT_MAPPINGS,
+        "outputs_mapping": SENT_OUTPUT_MAPPINGS,
+    },
+) | {"minProperties": 1, "maxProperties": 1}
 CHOSEN_TOKEN: Json = {"type": "object", "properties": {"endpoint_token": TOKEN}}
 INPUTS: Json = {
     "type": ["object", "null"],

@@ -10,6 +10,7 @@ from pipeyard.api.context import AnyCaller, Hub, Person, Place, Services
 from pipeyard.api.deployment_schemas import (
     CHOSEN_TOKEN,
     CREATED,
+    CREATED_PERIODIC,
     DELETED,
     DEPLOYMENT,
     DEPLOYMENT_LINKS,
@@ -17,6 +18,7 @@ from pipeyard.api.deployment_schemas import (
     INPUTS,
     INPUTS_FORM,
     NEW_ENDPOINT,
+    NEW_PERIODIC,
     NEW_TOKEN,
     UPDATE,
 )
@@ -36,10 +38,11 @@ from pipeyard.api.operations import (
     operation,
 )
 from pipeyard.api.queries import read_flag, read_log_range, read_object
-from pipeyard.api.shapes import deployment_log_row, deployment_row, deployment_shape
+from pipeyard.api.shapes import deployment_log_row, deployment_row, deployment_shape, schedule_shape
 from pipeyard.api.triggers import read_trigger
 from pipeyard.api.uploads import read_form
 from pipeyard.domain.deployments import Deployment, DeploymentStatus
+from pipeyard.domain.modes import Rule
 from pipeyard.errors import InvalidInputError
 from pipeyard.services.identities import Caller
 from pipeyard.wire import EXECUTION_ID_HEADER
@@ -61,19 +64,30 @@ router = APIRouter(tags=["Deployments"])
 async def create_endpoint(request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
     """Name and token: 201 when it can be called at once, 206 while its pod is starting (wire.md 6.2)."""
     fields = await read_object(request)
-    deployment = await hub.deployments.create_endpoint(environment.id, caller.user_id, fields)
-    is_up = deployment.status is DeploymentStatus.UP
-    return json_answer({"name": deployment.name, "endpoint_token": deployment.endpoint_token}, 201 if is_up else 206)
+    deployment = await hub.deployments.create(environment.id, caller.user_id, fields, Rule.ENDPOINT)
+    return json_answer(
+        {"name": deployment.name, "endpoint_token": deployment.endpoint_token}, _created_status(deployment)
+    )
 
 
 @router.post(
     "/periodic-deployment",
     summary="Create a periodic deployment",
-    **operation({201: Answer("Up", CREATED)}, body={"type": "object"}),
+    **operation(
+        {201: ("It fires from now on", CREATED_PERIODIC), 206: ("As 201; its pod is starting", CREATED_PERIODIC)},
+        body=NEW_PERIODIC,
+    ),
 )
-async def create_periodic_deployment(environment: Place, caller: Person) -> Response:
-    """Not in this version."""
-    raise InvalidInputError("execution_rule", "periodic deployments are not supported by this version", "endpoint")
+async def create_periodic_deployment(request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
+    """The schedule is five cron fields in UTC; every input and output of the pipeline must be mapped."""
+    fields = await read_object(request)
+    deployment = await hub.deployments.create(environment.id, caller.user_id, fields, Rule.PERIODIC)
+    assert deployment.schedule is not None
+    return json_answer({"name": deployment.name} | schedule_shape(deployment.schedule), _created_status(deployment))
+
+
+def _created_status(deployment: Deployment) -> int:
+    return 201 if deployment.status is DeploymentStatus.UP else 206
 
 
 @router.post(
@@ -113,11 +127,15 @@ async def get_deployment(name: Name, request: Request, hub: Hub, environment: Pl
 
 @router.patch(
     "/deployments/{name}",
-    summary="Enable or disable a deployment",
-    **operation({200: ("As it is now", DEPLOYMENT)}, body=UPDATE),
+    summary="Update a deployment",
+    **operation({200: ("The deployment, updated", DEPLOYMENT)}, body=UPDATE),
 )
 async def update_deployment(name: Name, request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
-    """`{"is_enabled": bool}`. Disabling lets what was accepted end, then frees the pod."""
+    """One property at a time. Disabling lets what was accepted end, then frees the pod.
+
+    Mappings that are not mentioned stay; of those that are, constants and data store paths can change, not the type.
+    What was accepted keeps the mappings it had then.
+    """
     fields = await read_object(request)
     return _answer(hub, await hub.deployments.update(environment.id, caller.user_id, name, fields), caller)
 
@@ -170,6 +188,8 @@ async def get_latest_deployment_execution(name: Name, hub: Hub, environment: Pla
 async def trigger_deployment(name: Name, request: Request, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
     """The same bodies as the endpoint's own URL; answers at once with the execution's id."""
     deployment = await hub.deployments.get(environment.id, name)
+    if deployment.rule is not Rule.ENDPOINT:
+        raise InvalidInputError("deployment", f'"{name}" is periodic, its schedule alone triggers it', "run_pipeline")
     async with read_trigger(request, deployment) as sent:
         execution_id = await hub.executions.trigger(deployment, sent)
     return json_answer({"execution_id": execution_id}, 202, {EXECUTION_ID_HEADER: execution_id})

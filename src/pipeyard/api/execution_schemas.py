@@ -48,9 +48,12 @@ _STEP = record(
 )
 _FAILURE = record({"kind": TEXT, "message": TEXT, "remedy": maybe(TEXT), "traceback": maybe(TEXT)})
 
-EXECUTIONS = array(record(_ROW))
+_DUE = {"due_at": INSTANT}  # of a tick
+
+EXECUTIONS = array(record(_ROW, _DUE))
 EXECUTION = record(
-    {**_ROW, "steps": array(_STEP), "inputs": EXECUTION_INPUTS, "outputs": EXECUTION_OUTPUTS}, {"failure": _FAILURE}
+    {**_ROW, "steps": array(_STEP), "inputs": EXECUTION_INPUTS, "outputs": EXECUTION_OUTPUTS},
+    _DUE | {"failure": _FAILURE},
 )
 OUTPUTS = record({"outputs": EXECUTION_OUTPUTS})
 LATEST = record({"execution_id": maybe(EXECUTION_ID)})

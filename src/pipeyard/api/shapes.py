@@ -20,6 +20,8 @@ from pipeyard.domain.mappings import (
 )
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.pipelines import ContainerConfig, Input, Output, Pipeline
+from pipeyard.domain.schedule_descriptions import describe
+from pipeyard.domain.schedules import Schedule
 
 Json = dict[str, Any]
 
@@ -95,6 +97,10 @@ def deployment_shape(deployment: Deployment, pods: Sequence[tuple[str, str]], *,
         if with_token:
             shape["endpoint_token"] = deployment.endpoint_token
         shape["endpoint_url_path"] = deployment.endpoint_url_path
+    if deployment.schedule is not None:
+        shape |= schedule_shape(deployment.schedule)
+        shape["next_fire_at"] = to_wire(deployment.next_fire_at)
+        shape["last_fire_at"] = to_wire(deployment.last_fire_at)
     if deployment.execution_timeout_s is not None:
         shape["execution_timeout_s"] = deployment.execution_timeout_s
     if deployment.mode is Mode.LOW_LATENCY:
@@ -105,6 +111,11 @@ def deployment_shape(deployment: Deployment, pods: Sequence[tuple[str, str]], *,
         shape |= _without_none({"ram_request": resources.ram_request, "gpu_request": resources.gpu_request})
         shape["pods"] = [{"pod_id": pod_id, "status": status} for pod_id, status in pods]
     return shape
+
+
+def schedule_shape(schedule: Schedule) -> Json:
+    """A schedule as the answers show it."""
+    return {"schedule": schedule.text, "human_readable_schedule": describe(schedule.text)}
 
 
 def input_mapping_shape(mapping: InputMapping) -> Json:
@@ -153,7 +164,7 @@ def deployment_row(deployment: Deployment) -> Json:
 
 def execution_row(execution: Execution | ExecutionSummary) -> Json:
     """An item of `GET /pipelines/{name}/executions`."""
-    return {
+    row = {
         "execution_id": execution.id,
         "status": execution.status.value,
         "created_at": to_wire(execution.created_at),
@@ -162,6 +173,7 @@ def execution_row(execution: Execution | ExecutionSummary) -> Json:
         "pipeline_name": execution.pipeline_name,
         "deployment_name": execution.deployment_name,
     }
+    return row if execution.due_at is None else row | {"due_at": to_wire(execution.due_at)}
 
 
 def execution_shape(

@@ -21,6 +21,7 @@ from pipeyard.domain.names import (
     shown,
 )
 from pipeyard.domain.records import mappings_to_json
+from pipeyard.domain.schedules import Schedule, parse_schedule
 from pipeyard.errors import InvalidInputError
 
 DEFAULT_PARALLEL_EXECUTIONS = 6
@@ -90,6 +91,7 @@ class DeploymentRequest:
     execution_timeout_s: int | None
     endpoint_url_path: str | None
     endpoint_token: str | None
+    schedule: Schedule | None
 
 
 @dataclass(frozen=True)
@@ -116,11 +118,36 @@ class Deployment:
     created_by: str
     updated_at: datetime
     updated_by: str
+    # Of a periodic one alone.
+    schedule: Schedule | None = None
+    next_fire_at: datetime | None = None  # None: it is disabled
+    last_fire_at: datetime | None = None  # when the last tick that gave an execution to run was due
+    last_tick_at: datetime | None = None  # when the last one was due, run or skipped
 
     @cached_property
     def mappings_json(self) -> str:
         """Both mappings as executions store them; encoded once, not at each call."""
         return mappings_to_json(self.inputs_mapping, self.outputs_mapping)
+
+    def first_fire_at(self, now: datetime) -> datetime | None:
+        """When it fires, counted from now: what was due before is not made up for. None: it does not.
+
+        A clock that was set back does not bring ticks back that were dealt with.
+        """
+        if self.schedule is None or not self.is_enabled:
+            return None
+        return self.schedule.next_after(max(now, self.last_tick_at or now))
+
+
+_NO_ENDPOINT = "a periodic deployment is triggered by its schedule, it has no endpoint"
+_NEVER_SENT = "is how long the client waits, it is never sent; for a limit per execution use execution_timeout_s"
+_REFUSED = {
+    Rule.ENDPOINT: {
+        "schedule": "an endpoint deployment is triggered by calls, it has no schedule",
+        "timeout_s": _NEVER_SENT,
+    },
+    Rule.PERIODIC: {"endpoint_url_path": _NO_ENDPOINT, "endpoint_token": _NO_ENDPOINT, "timeout_s": _NEVER_SENT},
+}
 
 
 def read_request(fields: Mapping[str, Any], rule: Rule) -> DeploymentRequest:
@@ -128,19 +155,14 @@ def read_request(fields: Mapping[str, Any], rule: Rule) -> DeploymentRequest:
     name = check_name("name", fields.get("name"))
     pipeline_name = check_name("pipeline_name", fields.get("pipeline_name"))
     mode = _mode(fields.get("mode"))
-    for key, reason in (
-        ("schedule", "an endpoint deployment is triggered by calls, it has no schedule"),
-        (
-            "timeout_s",
-            "is how long the client waits, it is never sent; for a limit per execution use execution_timeout_s",
-        ),
-    ):
-        if rule is Rule.ENDPOINT and fields.get(key) is not None:
+    for key, reason in _REFUSED[rule].items():
+        if fields.get(key) is not None:
             raise InvalidInputError(key, reason)
     check_keys("", fields, (*FIELDS, "timeout_s"), FIELDS)
     if fields.get("execution_rule") not in (None, rule.value):
         raise InvalidInputError("execution_rule", f"{shown(fields['execution_rule'])} does not fit", rule.value)
     path, token = fields.get("endpoint_url_path"), fields.get("endpoint_token")
+    is_endpoint = rule is Rule.ENDPOINT
     description = fields.get("description")
     return DeploymentRequest(
         name=name,
@@ -150,8 +172,11 @@ def read_request(fields: Mapping[str, Any], rule: Rule) -> DeploymentRequest:
         description=None if description is None else check_free_text("description", description),
         resources=_resources(fields, mode),
         execution_timeout_s=_whole_number(fields, "execution_timeout_s", EXECUTION_TIMEOUT_LIMIT_S),
-        endpoint_url_path=check_endpoint_url_path("endpoint_url_path", name if path is None else path),
+        endpoint_url_path=(
+            check_endpoint_url_path("endpoint_url_path", name if path is None else path) if is_endpoint else None
+        ),
         endpoint_token=None if token is None else check_endpoint_token("endpoint_token", token),
+        schedule=None if is_endpoint else parse_schedule("schedule", fields.get("schedule")),
     )
 
 

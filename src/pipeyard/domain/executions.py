@@ -56,6 +56,7 @@ class Execution:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     failure: Failure | None = None
+    due_at: datetime | None = None  # of the tick that it stands for; None: it was not triggered by a schedule
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class ExecutionSummary:
     ended_at: datetime | None
     pipeline_name: str
     deployment_name: str | None
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,15 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Tick:
+    """One instant of a schedule, and what becomes of it: an execution to run, or one that is Skipped."""
+
+    due_at: datetime
+    execution: NewExecution
+    skipped: Failure | None = None
+
+
+@dataclass(frozen=True)
 class PendingExecution:
     """What a pod needs of an execution, read back from the store."""
 
@@ -118,6 +129,19 @@ class PendingExecution:
     mappings_json: str
     input_values_json: str
     status: ExecutionStatus
+
+
+def pending(accepted: NewExecution) -> PendingExecution:
+    """What was just stored, as a pod needs it."""
+    return PendingExecution(
+        accepted.id,
+        accepted.environment_id,
+        accepted.pipeline_id,
+        accepted.deployment_id,
+        accepted.mappings_json,
+        accepted.input_values_json,
+        ExecutionStatus.PENDING,
+    )
 
 
 def input_path(execution_id: str, input_name: str) -> str:

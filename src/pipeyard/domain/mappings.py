@@ -120,7 +120,7 @@ def _map_all(
     map_one: Callable[[Declared, Given | None, Rule | None], Mapped],
 ) -> tuple[Mapped, ...]:
     field = f"{kind}s_mapping"
-    items = _by_name(field, kind, [declared.name for declared in all_declared], given)
+    items = by_name(field, kind, [declared.name for declared in all_declared], given)
     unmapped = [declared.name for declared in all_declared if declared.name not in items]
     _refuse_unmapped(field, kind, unmapped, rule)
     used: dict[str, str] = {}
@@ -133,7 +133,7 @@ def _map_all(
     return tuple(mappings)
 
 
-def _by_name(field: str, kind: str, declared: Sequence[str], given: object) -> dict[str, tuple[str, dict[str, Any]]]:
+def by_name(field: str, kind: str, declared: Sequence[str], given: object) -> dict[str, tuple[str, dict[str, Any]]]:
     """The items of a mapping list by pipeline input or output name, each with its place for messages."""
     if given is None:
         return {}
@@ -159,10 +159,11 @@ def _by_name(field: str, kind: str, declared: Sequence[str], given: object) -> d
 
 def _refuse_unmapped(field: str, kind: str, names: list[str], rule: Rule | None) -> None:
     if rule is Rule.PERIODIC and names:
+        sources = "a constant, an environment variable, " if kind == "input" else ""
         raise InvalidInputError(
             field,
             f"a periodic deployment needs every {kind} mapped explicitly; not mapped: {', '.join(names)}",
-            "a constant, an environment variable, a data store path or is_null for each",
+            f"{sources}a data store path or is_null for each",
         )
 
 

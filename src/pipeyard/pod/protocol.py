@@ -73,6 +73,9 @@ class FailureKind:
     STOPPED = "stopped"
     LOST = "lost"
     PLATFORM = "platform"
+    # Of ticks that were not run; no pod reports them.
+    MISSED = "missed"
+    REFUSED = "refused"
 
 
 class Frame:

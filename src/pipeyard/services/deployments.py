@@ -1,11 +1,11 @@
-"""Deployments: create, look at, wait for, enable, disable, delete, renew the token."""
+"""Deployments: create, look at, wait for, update, delete, renew the token."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,10 +18,12 @@ from pipeyard.domain.deployments import (
     read_request,
 )
 from pipeyard.domain.log_lines import LogLine, LogRange, Subject
+from pipeyard.domain.mapping_updates import update_inputs, update_outputs
 from pipeyard.domain.mappings import map_inputs, map_outputs
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import check_endpoint_token, listed, shown
 from pipeyard.domain.pipelines import Pipeline
+from pipeyard.domain.schedules import parse_schedule
 from pipeyard.errors import ConflictError, InvalidInputError, NotFoundError
 from pipeyard.ports import Engine, Store
 from pipeyard.services.cleaning import Cleaning
@@ -45,12 +47,13 @@ class DeploymentService:
     pipelines: PipelineService
     paths: EndpointPaths
     gpu_count: int
+    schedules_changed: Callable[[], None]  # after the commit of a schedule that is new, changed or enabled
     # A change reads, decides and writes: one at a time, or one of two would be undone.
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def create_endpoint(self, environment_id: str, user_id: str, fields: Mapping[str, Any]) -> Deployment:
-        """Check, store and start an endpoint deployment. Raises InvalidInputError, NotFoundError, ConflictError."""
-        request = read_request(fields, Rule.ENDPOINT)
+    async def create(self, environment_id: str, user_id: str, fields: Mapping[str, Any], rule: Rule) -> Deployment:
+        """Check, store and start a deployment. Raises InvalidInputError, NotFoundError, ConflictError."""
+        request = read_request(fields, rule)
         if await self.store.get_deployment(environment_id, request.name) is not None:
             raise ConflictError(f'a deployment named "{request.name}" exists already; choose another name or delete it')
         pipeline = await self.pipelines.get(environment_id, request.pipeline_name)
@@ -70,17 +73,20 @@ class DeploymentService:
             resources=request.resources,
             execution_timeout_s=request.execution_timeout_s,
             endpoint_url_path=request.endpoint_url_path,
-            endpoint_token=request.endpoint_token or _new_endpoint_token(),
+            endpoint_token=(request.endpoint_token or _new_endpoint_token()) if rule is Rule.ENDPOINT else None,
             is_enabled=True,
             status=_first_status(request.mode),
             created_at=created_at,
             created_by=user_id,
             updated_at=created_at,
             updated_by=user_id,
+            schedule=request.schedule,
         )
+        deployment = replace(deployment, next_fire_at=deployment.first_fire_at(created_at))
         await self.pipelines.get_ready(environment_id, pipeline.name)
         await self.store.add_deployment(deployment)
         self.engine.start_deployment(deployment)
+        self.schedules_changed()
         return deployment
 
     def _check_fit(self, request: DeploymentRequest, pipeline: Pipeline) -> None:
@@ -117,26 +123,33 @@ class DeploymentService:
         return await self.store.list_deployments(environment_id)
 
     async def update(self, environment_id: str, user_id: str, name: str, fields: Mapping[str, Any]) -> Deployment:
-        """Enable or disable. Raises InvalidInputError, NotFoundError."""
+        """Change one property: enable or disable, another schedule, other values of mappings.
+
+        Executions keep the mappings they were accepted with. Raises InvalidInputError, NotFoundError.
+        """
         await self.get(environment_id, name)
         unknown = [key for key in fields if key not in UPDATABLE]
         given = [key for key in UPDATABLE if fields.get(key) is not None]
         if unknown or len(given) != 1:
             problem = f"unknown: {listed(unknown)}" if unknown else f"{len(given)} properties sent"
             raise InvalidInputError("update", problem, f"exactly one of {', '.join(UPDATABLE)}")
-        if given != ["is_enabled"]:
-            raise InvalidInputError(given[0], "cannot be updated by this version", "is_enabled")
-        enabled = fields["is_enabled"]
+        (property_name,) = given
+        async with self._changing:
+            deployment, value = await self.get(environment_id, name), fields[property_name]
+            if property_name == "is_enabled":
+                return await self._enable(deployment, user_id, value)
+            if property_name == "schedule":
+                return await self._reschedule(deployment, user_id, value)
+            return await self._remap(deployment, user_id, property_name, value)
+
+    async def _enable(self, deployment: Deployment, user_id: str, enabled: object) -> Deployment:
         if not isinstance(enabled, bool):
             raise InvalidInputError("is_enabled", f"must be true or false, got {shown(enabled)}")
-        async with self._changing:
-            return await self._enable(await self.get(environment_id, name), user_id, enabled)
-
-    async def _enable(self, deployment: Deployment, user_id: str, enabled: bool) -> Deployment:
         if enabled == deployment.is_enabled:
             return deployment
         status = _first_status(deployment.mode) if enabled else DeploymentStatus.DISABLED
-        changed = await self._write(replace(deployment, is_enabled=enabled, status=status), user_id)
+        wanted = replace(deployment, is_enabled=enabled, status=status)
+        changed = await self._write(wanted, user_id, reschedule=True)
         if not enabled:
             # First: from here on the lane leaves the status alone.
             await self.engine.stop_deployment(changed.id, drain=True)
@@ -144,7 +157,30 @@ class DeploymentService:
         if enabled:
             self.engine.start_deployment(changed)
         self.notices.notify(changed.id)
+        self.schedules_changed()
         return changed
+
+    async def _reschedule(self, deployment: Deployment, user_id: str, value: object) -> Deployment:
+        if deployment.rule is not Rule.PERIODIC:
+            raise InvalidInputError("schedule", f'"{deployment.name}" is triggered by calls, it has no schedule')
+        schedule = parse_schedule("schedule", value)
+        if schedule == deployment.schedule:
+            return deployment
+        changed = await self._write(replace(deployment, schedule=schedule), user_id, reschedule=True)
+        self.schedules_changed()
+        return changed
+
+    async def _remap(self, deployment: Deployment, user_id: str, property_name: str, value: object) -> Deployment:
+        declaration = (await self.pipelines.get(deployment.environment_id, deployment.pipeline_name)).declaration
+        if property_name == "inputs_mapping":
+            inputs = update_inputs(declaration.inputs, deployment.inputs_mapping, value)
+            wanted = replace(deployment, inputs_mapping=inputs)
+        else:
+            outputs = update_outputs(declaration.outputs, deployment.outputs_mapping, value)
+            wanted = replace(deployment, outputs_mapping=outputs)
+        if wanted.mappings_json == deployment.mappings_json:
+            return deployment
+        return await self._write(wanted, user_id)
 
     async def renew_token(self, environment_id: str, user_id: str, name: str, chosen: str | None) -> Deployment:
         """Give the endpoint another token; the old one dies at once. Raises InvalidInputError, NotFoundError."""
@@ -155,9 +191,12 @@ class DeploymentService:
                 raise InvalidInputError("deployment", f'"{name}" is periodic, it has no endpoint token')
             return await self._write(replace(deployment, endpoint_token=token), user_id)
 
-    async def _write(self, deployment: Deployment, user_id: str) -> Deployment:
-        changed = replace(deployment, updated_at=clock.now(), updated_by=user_id)
-        written = await self.store.update_deployment(changed)
+    async def _write(self, deployment: Deployment, user_id: str, *, reschedule: bool = False) -> Deployment:
+        now = clock.now()
+        changed = replace(deployment, updated_at=now, updated_by=user_id)
+        if reschedule:
+            changed = replace(changed, next_fire_at=changed.first_fire_at(now))
+        written = await self.store.update_deployment(changed, reschedule=reschedule)
         self.paths.clear()
         if not written:
             raise NotFoundError("deployment", changed.name)

@@ -8,6 +8,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from pipeyard.domain.executions import (
     ExecutionSummary,
     Failure,
     NewExecution,
-    PendingExecution,
     input_path,
     output_path,
+    pending,
 )
 from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
 from pipeyard.domain.mappings import OutputMapping, ResolvedInputs, map_inputs, map_outputs, resolve_inputs
@@ -101,17 +102,17 @@ class ExecutionService:
         if not deployment.is_enabled:
             raise ConflictError(f'deployment "{deployment.name}" is disabled; enable it to trigger executions')
         resolved = resolve_inputs(deployment.inputs_mapping, sent.values, sent.files)
-        accepted = NewExecution(
-            id=execution_id,
-            environment_id=deployment.environment_id,
-            pipeline_id=deployment.pipeline_id,
-            deployment_id=deployment.id,
-            mappings_json=deployment.mappings_json,
-            input_values_json=self._encode(resolved),
-            created_at=clock.now(),
-            created_by=deployment.created_by,
-        )
+        accepted = _of_deployment(execution_id, deployment, self._encode(resolved), clock.now())
         await self._accept(accepted, resolved, sent)
+
+    def of_tick(self, deployment: Deployment, now: datetime) -> NewExecution:
+        """An execution of a periodic deployment, to be stored with its tick. Raises TooLargeError."""
+        values_json = self._encode(resolve_inputs(deployment.inputs_mapping, {}, ()))
+        return _of_deployment(_new_execution_id(deployment.pipeline_name), deployment, values_json, now)
+
+    def of_skipped_tick(self, deployment: Deployment, now: datetime) -> NewExecution:
+        """As `of_tick`, of one that is not to run: without values."""
+        return _of_deployment(_new_execution_id(deployment.pipeline_name), deployment, "{}", now)
 
     async def run(
         self, pipeline: Pipeline, user_id: str, sent: SentInputs, inputs_mapping: object, outputs_mapping: object
@@ -163,17 +164,7 @@ class ExecutionService:
         except BaseException:
             await self._withdraw(accepted)
             raise
-        self.engine.dispatch(
-            PendingExecution(
-                accepted.id,
-                accepted.environment_id,
-                accepted.pipeline_id,
-                accepted.deployment_id,
-                accepted.mappings_json,
-                accepted.input_values_json,
-                ExecutionStatus.PENDING,
-            )
-        )
+        self.engine.dispatch(pending(accepted))
         if resolved.ignored:
             line = LogLine(accepted.created_at, f"ignored unknown inputs: {listed(resolved.ignored)}", "stderr")
             # Not awaited: the execution is accepted, whatever becomes of this line.
@@ -293,6 +284,21 @@ def raise_unless_succeeded(execution: Execution | EndedExecution) -> None:
     raise ExecutionEndedError(message, user_fault=execution.status is ExecutionStatus.FAILED, **details)
 
 
+def _of_deployment(
+    execution_id: str, deployment: Deployment, input_values_json: str, created_at: datetime
+) -> NewExecution:
+    return NewExecution(
+        id=execution_id,
+        environment_id=deployment.environment_id,
+        pipeline_id=deployment.pipeline_id,
+        deployment_id=deployment.id,
+        mappings_json=deployment.mappings_json,
+        input_values_json=input_values_json,
+        created_at=created_at,
+        created_by=deployment.created_by,
+    )
+
+
 def _log_failure(writing: asyncio.Future[None]) -> None:
     if not writing.cancelled() and writing.exception() is not None:
         logger.error("a log line could not be stored", exc_info=writing.exception())
@@ -301,4 +307,8 @@ def _log_failure(writing: asyncio.Future[None]) -> None:
 def _new_execution_id(pipeline_name: str) -> str:
     """`<pipeline>-<random>`: readable, and never two alike."""
     alphabet = "abcdefghijklmnopqrstuvwxyz0123456789"
-    return f"{pipeline_name}-{''.join(secrets.choice(alphabet) for _ in range(12))}"
+    number, letters = secrets.randbelow(36**12), ""  # asked once: each question to the kernel costs microseconds
+    for _ in range(12):
+        number, index = divmod(number, 36)
+        letters += alphabet[index]
+    return f"{pipeline_name}-{letters}"

@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
-from pipeyard.clock import from_epoch_ms, to_epoch_ms
+from pipeyard.clock import from_epoch_ms, maybe_epoch_ms, maybe_instant, to_epoch_ms
 from pipeyard.domain.deployments import Deployment, DeploymentStatus, Resources
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import storable_text
 from pipeyard.domain.records import mappings_from_json
+from pipeyard.domain.schedules import Schedule
 from pipeyard.errors import ConflictError
 from pipeyard.store.cipher import storable_json
 from pipeyard.store.database import Record, Rows
 from pipeyard.store.tables import deployments, executions, pipelines
 
 _ADD = insert(deployments)
-_ALL = (
-    select(deployments, pipelines.c.name.label("pipeline_name"))
-    .join(pipelines, pipelines.c.id == deployments.c.pipeline_id)
-    .order_by(deployments.c.created_at, deployments.c.id)
+_NAMED = select(deployments, pipelines.c.name.label("pipeline_name")).join(
+    pipelines, pipelines.c.id == deployments.c.pipeline_id
 )
+_ALL = _NAMED.order_by(deployments.c.created_at, deployments.c.id)
+_DUE_ORDER = (deployments.c.next_fire_at, deployments.c.id)
+_DUE = (
+    _NAMED.where(
+        deployments.c.next_fire_at <= bindparam("until"),
+        tuple_(*_DUE_ORDER) > tuple_(bindparam("after_at"), bindparam("after_id")),
+    )
+    .order_by(*_DUE_ORDER)
+    .limit(bindparam("most"))
+)
+_NEXT_FIRE = select(func.min(deployments.c.next_fire_at)).where(deployments.c.next_fire_at > bindparam("later_than"))
 _THIS = deployments.c.id == bindparam("deployment_id")
 _BY_ID = _ALL.where(_THIS)
 _BY_NAME = _ALL.where(
@@ -40,8 +51,9 @@ _PATH_TAKEN = select(deployments.c.name).where(
     deployments.c.endpoint_url_path == bindparam("endpoint_url_path"),
 )
 _SET_STATUS = update(deployments).where(_THIS).values(status=bindparam("new_status"))
-_CHANGEABLE = ("is_enabled", "mappings", "endpoint_token", "updated_at", "updated_by")
+_CHANGEABLE = ("is_enabled", "mappings", "endpoint_token", "schedule", "updated_at", "updated_by")
 _UPDATE = update(deployments).where(_THIS).values({name: bindparam(f"new_{name}") for name in _CHANGEABLE})
+_RESCHEDULE = _UPDATE.values(next_fire_at=bindparam("new_next_fire_at"))
 _EXECUTIONS = select(executions.c.id).where(executions.c.deployment_id == bindparam("deployment_id"))
 _DELETE = delete(deployments).where(_THIS)
 
@@ -82,11 +94,29 @@ class DeploymentRows(Rows):
         given = {"deployment_id": deployment_id, "new_status": status.value}
         return await self._database.write(lambda c: c.execute(_SET_STATUS, given).rowcount == 1)
 
-    async def update_deployment(self, deployment: Deployment) -> bool:
-        """Write the parts a user can change. False when it is gone."""
+    async def list_due(self, until: datetime, after: Deployment | None, most: int) -> Sequence[Deployment]:
+        """Those whose next tick is due, the longest due first; `after`: the last of the page before."""
+        given = {
+            "until": to_epoch_ms(until),
+            "after_at": -1 if after is None else maybe_epoch_ms(after.next_fire_at),
+            "after_id": "" if after is None else after.id,
+            "most": most,
+        }
+        return await self._database.read(lambda c: [self._from_row(row) for row in c.execute(_DUE, given)])
+
+    async def next_fire_at(self, later_than: datetime) -> datetime | None:
+        """The first fire time of any deployment that is later than that."""
+        given = {"later_than": to_epoch_ms(later_than)}
+        return await self._database.read(lambda c: maybe_instant(c.execute(_NEXT_FIRE, given).scalar()))
+
+    async def update_deployment(self, deployment: Deployment, *, reschedule: bool = False) -> bool:
+        """Write the parts a user can change; the next fire time too with `reschedule`. False when it is gone."""
         row = self._to_row(deployment)
         given = {"deployment_id": deployment.id} | {f"new_{name}": row[name] for name in _CHANGEABLE}
-        return await self._database.write(lambda c: c.execute(_UPDATE, given).rowcount == 1)
+        statement = _UPDATE
+        if reschedule:
+            statement, given = _RESCHEDULE, given | {"new_next_fire_at": row["next_fire_at"]}
+        return await self._database.write(lambda c: c.execute(statement, given).rowcount == 1)
 
     async def delete_deployment(self, deployment_id: str) -> Sequence[str]:
         """The ids of the executions that went with it."""
@@ -127,6 +157,10 @@ class DeploymentRows(Rows):
             "updated_by": deployment.updated_by,
             "description": None if description is None else storable_text(description),
             "mappings": storable_json(deployment.mappings_json),
+            "schedule": None if deployment.schedule is None else deployment.schedule.text,
+            "next_fire_at": maybe_epoch_ms(deployment.next_fire_at),
+            "last_fire_at": maybe_epoch_ms(deployment.last_fire_at),
+            "last_tick_at": maybe_epoch_ms(deployment.last_tick_at),
         }
 
     def _from_row(self, row: Record) -> Deployment:
@@ -157,6 +191,10 @@ class DeploymentRows(Rows):
             created_by=row.created_by,
             updated_at=from_epoch_ms(row.updated_at),
             updated_by=row.updated_by,
+            schedule=None if row.schedule is None else Schedule(row.schedule),
+            next_fire_at=maybe_instant(row.next_fire_at),
+            last_fire_at=maybe_instant(row.last_fire_at),
+            last_tick_at=maybe_instant(row.last_tick_at),
         )
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, delete, insert, literal_column, select, text, update
 
-from pipeyard.clock import from_epoch_ms, to_epoch_ms
+from pipeyard.clock import from_epoch_ms, maybe_instant, to_epoch_ms
 from pipeyard.domain.executions import (
     Execution,
     ExecutionFilter,
     ExecutionStatus,
     ExecutionSummary,
+    Failure,
     NewExecution,
     Outcome,
     PendingExecution,
@@ -24,7 +25,7 @@ from pipeyard.errors import ConflictError
 from pipeyard.store.cipher import storable_json
 from pipeyard.store.database import Record, Rows
 from pipeyard.store.prepared import Prepared
-from pipeyard.store.tables import IS_OPEN, deployments, executions, pipelines
+from pipeyard.store.tables import IS_OPEN, deployments, executions, pipelines, ticks
 
 _IS_OPEN = text(IS_OPEN)
 _THIS = executions.c.id == bindparam("execution_id")
@@ -42,7 +43,8 @@ _GIVEN = (
     "mappings",
     "input_values",
 )
-_ADD = Prepared(insert(executions).values({name: bindparam(name) for name in _GIVEN}))
+ADD = Prepared(insert(executions).values({name: bindparam(name) for name in _GIVEN}))
+ADD_SKIPPED = Prepared(insert(executions).values({name: bindparam(name) for name in (*_GIVEN, "ended_at", "failure")}))
 _START = Prepared(
     update(executions)
     .where(_THIS, _MINE, text("status = 'Pending'"))
@@ -65,10 +67,12 @@ _ADOPT = (
 )
 _DELETE = delete(executions).where(_THIS, text(f"NOT ({IS_OPEN})"))
 
-_NAMED = executions.join(pipelines, pipelines.c.id == executions.c.pipeline_id).outerjoin(
-    deployments, deployments.c.id == executions.c.deployment_id
+_NAMED = (
+    executions.join(pipelines, pipelines.c.id == executions.c.pipeline_id)
+    .outerjoin(deployments, deployments.c.id == executions.c.deployment_id)
+    .outerjoin(ticks, ticks.c.execution_id == executions.c.id)
 )
-_NAMES = (pipelines.c.name.label("pipeline_name"), deployments.c.name.label("deployment_name"))
+_NAMES = (pipelines.c.name.label("pipeline_name"), deployments.c.name.label("deployment_name"), ticks.c.due_at)
 _ONE = (
     select(
         executions.c.id,
@@ -121,22 +125,11 @@ class ExecutionRows(Rows):
 
     def add_execution(self, execution: NewExecution, server_id: str) -> asyncio.Future[None]:
         """Store it as Pending. Raises ConflictError when the id is taken or its pipeline or deployment is gone."""
-        row = {
-            "id": execution.id,
-            "environment_id": execution.environment_id,
-            "pipeline_id": execution.pipeline_id,
-            "deployment_id": execution.deployment_id,
-            "server_id": server_id,
-            "status": ExecutionStatus.PENDING.value,
-            "created_at": to_epoch_ms(execution.created_at),
-            "created_by": execution.created_by,
-            "mappings": storable_json(execution.mappings_json),
-            "input_values": storable_json(execution.input_values_json),
-        }
+        row = new_row(execution, server_id)
 
         def add(connection: Connection) -> None:
             try:
-                _ADD.run(connection, row)
+                ADD.run(connection, row)
             except connection.dialect.loaded_dbapi.IntegrityError:
                 raise ConflictError(
                     f'the execution "{execution.id}" exists already, or its pipeline or deployment was deleted'
@@ -153,13 +146,13 @@ class ExecutionRows(Rows):
         """Open to final. False when it was final already, is not ours, or is gone."""
         if not outcome.status.is_final:
             raise ValueError(f"{outcome.status.value} is not a final state")
-        failure, values = failure_to_json(outcome.failure), outcome.output_values_json
+        values = outcome.output_values_json
         given = {
             "execution_id": execution_id,
             "this_server": server_id,
             "new_status": outcome.status.value,
             "at": to_epoch_ms(outcome.ended_at),
-            "new_failure": None if failure is None else storable_json(failure),
+            "new_failure": failure_text(outcome.failure),
             "new_output_values": None if values is None else storable_json(values),
         }
         return self._database.write(lambda connection: _FINISH.run(connection, given) == 1)
@@ -227,6 +220,28 @@ class ExecutionRows(Rows):
         return await self._database.read(lambda c: c.execute(query, {"execution_id": execution_id}).scalar())
 
 
+def new_row(execution: NewExecution, server_id: str) -> dict[str, Any]:
+    """The columns of one that is Pending."""
+    return {
+        "id": execution.id,
+        "environment_id": execution.environment_id,
+        "pipeline_id": execution.pipeline_id,
+        "deployment_id": execution.deployment_id,
+        "server_id": server_id,
+        "status": ExecutionStatus.PENDING.value,
+        "created_at": to_epoch_ms(execution.created_at),
+        "created_by": execution.created_by,
+        "mappings": storable_json(execution.mappings_json),
+        "input_values": storable_json(execution.input_values_json),
+    }
+
+
+def failure_text(failure: Failure | None) -> str | None:
+    """The column of a failure."""
+    text = failure_to_json(failure)
+    return None if text is None else storable_json(text)
+
+
 def _execution(row: Record) -> Execution:
     inputs_mapping, outputs_mapping = mappings_from_json(row.mappings)
     return Execution(
@@ -241,9 +256,10 @@ def _execution(row: Record) -> Execution:
         status=ExecutionStatus(row.status),
         created_at=from_epoch_ms(row.created_at),
         created_by=row.created_by,
-        started_at=_instant(row.started_at),
-        ended_at=_instant(row.ended_at),
+        started_at=maybe_instant(row.started_at),
+        ended_at=maybe_instant(row.ended_at),
         failure=failure_from_json(row.failure),
+        due_at=maybe_instant(row.due_at),
     )
 
 
@@ -253,9 +269,10 @@ def _summary(row: Record) -> ExecutionSummary:
         status=ExecutionStatus(row.status),
         created_at=from_epoch_ms(row.created_at),
         created_by=row.created_by,
-        ended_at=_instant(row.ended_at),
+        ended_at=maybe_instant(row.ended_at),
         pipeline_name=row.pipeline_name,
         deployment_name=row.deployment_name,
+        due_at=maybe_instant(row.due_at),
     )
 
 
@@ -269,7 +286,3 @@ def _pending(row: Record, input_values_json: str) -> PendingExecution:
         input_values_json=input_values_json,
         status=ExecutionStatus(row.status),
     )
-
-
-def _instant(milliseconds: int | None) -> datetime | None:
-    return None if milliseconds is None else from_epoch_ms(milliseconds)

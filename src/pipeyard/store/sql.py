@@ -17,10 +17,11 @@ from pipeyard.store.pipelines import PipelineRows
 from pipeyard.store.projects import ProjectRows
 from pipeyard.store.samples import SampleRows
 from pipeyard.store.tables import deployments, projects, servers, variables
+from pipeyard.store.ticks import TickRows
 from pipeyard.store.users import UserRows
 
 
-class SqlStore(UserRows, ProjectRows, PipelineRows, DeploymentRows, ExecutionRows, MetricRows, SampleRows):
+class SqlStore(UserRows, ProjectRows, PipelineRows, DeploymentRows, TickRows, ExecutionRows, MetricRows, SampleRows):
     """Implements `ports.Store`."""
 
     async def add_server(self, server_id: str, started_at: datetime) -> None:

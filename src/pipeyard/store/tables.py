@@ -34,6 +34,7 @@ _Number = BigInteger().with_variant(Integer(), "sqlite")
 
 # Written out, not bound: the planner uses a partial index only if it reads the same words in the query.
 IS_OPEN = "status IN ('Pending', 'Running')"
+WILL_FIRE = "next_fire_at IS NOT NULL"
 
 users = Table(
     "users",
@@ -117,8 +118,14 @@ deployments = Table(
     Column("updated_by", Text, nullable=False),
     Column("description", Text),
     Column("mappings", Text, nullable=False),  # JSON, see domain.records
+    Column("schedule", Text),
+    Column("next_fire_at", BigInteger),  # null: it is disabled
+    Column("last_fire_at", BigInteger),
+    Column("last_tick_at", BigInteger),
     UniqueConstraint("environment_id", "name"),
     UniqueConstraint("environment_id", "endpoint_url_path"),
+    # The scheduler's heap: what is due is at its front, whatever else is there.
+    Index("ix_deployments_due", "next_fire_at", "id", sqlite_where=text(WILL_FIRE), postgresql_where=text(WILL_FIRE)),
 )
 
 servers = Table(
@@ -223,4 +230,14 @@ pod_samples = Table(
     Column("memory_bytes", BigInteger, nullable=False),
     Column("processes", Integer, nullable=False),
     sqlite_with_rowid=False,  # the key is most of the row: kept once
+)
+
+# One row for each instant of a schedule that was dealt with: it is never dealt with again, even if the execution that
+# came of it is deleted. So that one is no foreign key.
+ticks = Table(
+    "ticks",
+    metadata,
+    Column("deployment_id", ForeignKey("deployments.id", ondelete="CASCADE"), primary_key=True),
+    Column("due_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("execution_id", Text, nullable=False, unique=True),
 )

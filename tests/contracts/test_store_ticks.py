@@ -1,0 +1,176 @@
+"""What every store does: ticks of periodic deployments. Each is dealt with once, and its execution with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from store_samples import NOON, deployment, environment, execution, later, of_pipeline, pipeline, succeeded
+from test_store import STORES
+
+from pipeyard.domain.deployments import Deployment
+from pipeyard.domain.executions import ExecutionStatus, Failure, Tick
+from pipeyard.domain.modes import Rule
+from pipeyard.domain.schedules import Schedule
+from pipeyard.errors import ConflictError
+from pipeyard.ports import Store
+
+pytestmark = pytest.mark.anyio
+
+MINUTE = timedelta(minutes=1)
+MISSED = Failure("missed", "nobody was there", "run it by hand")
+HOURLY = {"rule": Rule.PERIODIC, "endpoint_url_path": None, "endpoint_token": None, "schedule": Schedule("0 * * * *")}
+
+
+def periodic(name: str = "hourly", **changes: object) -> Deployment:
+    return deployment(name, **{**HOURLY, "next_fire_at": NOON, **changes})
+
+
+def tick(name: str, after: timedelta = timedelta(), **changes: object) -> Tick:
+    return replace(Tick(NOON + after, execution(name, deployed_as="hourly")), **changes)
+
+
+@pytest.fixture(params=STORES)
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    opened = STORES[request.param](tmp_path)
+    await opened.add_environment(environment())
+    await opened.add_pipeline(pipeline())
+    await opened.add_deployment(periodic())
+    yield opened
+    await opened.close()
+
+
+async def reread(store: Store) -> Deployment:
+    found = await store.get_deployment_by_id(periodic().id)
+    assert found is not None
+    return found
+
+
+async def test_a_schedule_comes_back_as_it_was_stored(store: Store) -> None:
+    assert await reread(store) == periodic()
+    await store.add_deployment(periodic("fired", last_fire_at=later(-60)))
+    assert (await store.get_deployment(environment().id, "fired")) == periodic("fired", last_fire_at=later(-60))
+
+
+async def test_a_tick_and_its_execution_are_stored_together_and_the_deployment_moves_on(store: Store) -> None:
+    assert await store.add_ticks(periodic(), [tick("x")], NOON + MINUTE, "s1") == {"x"}
+    assert await reread(store) == periodic(next_fire_at=NOON + MINUTE, last_fire_at=NOON, last_tick_at=NOON)
+    found = await store.get_execution("x")
+    assert found is not None
+    assert (found.status, found.due_at, found.deployment_name) == (ExecutionStatus.PENDING, NOON, "hourly")
+    assert await store.start_execution("x", "s1", later(1))
+    assert [row.due_at for row in await store.list_executions(of_pipeline())] == [NOON]
+
+
+async def test_an_execution_without_a_schedule_is_due_at_no_time(store: Store) -> None:
+    await store.add_execution(execution("x", deployed_as="hourly"), "s1")
+    found = await store.get_execution("x")
+    assert found is not None
+    assert found.due_at is None
+
+
+async def test_of_two_who_read_the_same_deployment_one_fires(store: Store) -> None:
+    read = [await reread(store), await reread(store)]
+    writes = [store.add_ticks(one, [tick(f"x{n}")], NOON + MINUTE, f"s{n}") for n, one in enumerate(read)]
+    assert await asyncio.gather(*writes) == [{"x0"}, set()]
+    assert [row.id for row in await store.list_executions(of_pipeline())] == ["x0"]
+
+
+async def test_a_tick_is_dealt_with_once_even_if_its_time_comes_again(store: Store) -> None:
+    await store.add_ticks(periodic(), [tick("x")], NOON + MINUTE, "s1")
+    await store.finish_execution("x", "s1", succeeded())
+    for name in ("again", "and again"):
+        # The clock was set back, and somebody changed the schedule.
+        await store.update_deployment(replace(await reread(store), next_fire_at=NOON), reschedule=True)
+        assert await store.add_ticks(await reread(store), [tick(name)], NOON + MINUTE, "s1") == set()
+        assert (await reread(store)).next_fire_at == NOON + MINUTE
+        await store.delete_execution("x")  # gone, but not forgotten
+    assert await store.list_executions(of_pipeline()) == []
+
+
+async def test_skipped_ticks_are_final_and_say_why(store: Store) -> None:
+    ticks = [tick("old", skipped=MISSED), tick("older", MINUTE, skipped=MISSED), tick("newest", 2 * MINUTE)]
+    assert await store.add_ticks(periodic(), ticks, NOON + 3 * MINUTE, "s1") == {"old", "older", "newest"}
+    assert (await reread(store)).last_fire_at == NOON + 2 * MINUTE
+    listed = await store.list_executions(of_pipeline())
+    assert [(row.id, row.status.value) for row in listed] == [
+        ("newest", "Pending"),
+        ("older", "Skipped"),
+        ("old", "Skipped"),
+    ]
+    found = await store.get_execution("old")
+    assert found is not None
+    assert (found.failure, found.ended_at, found.started_at, found.due_at) == (MISSED, NOON, None, NOON)
+    assert not await store.start_execution("old", "s1", later(1))
+    assert [one.id for one in await store.list_open_executions()] == ["newest"]
+    assert await store.delete_execution("old")
+
+
+async def test_a_skipped_tick_is_no_fire_time(store: Store) -> None:
+    await store.add_ticks(periodic(), [tick("x", skipped=MISSED)], NOON + MINUTE, "s1")
+    assert await reread(store) == periodic(next_fire_at=NOON + MINUTE, last_tick_at=NOON)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"next_fire_at": None, "is_enabled": False},
+        {"schedule": Schedule("5 * * * *"), "next_fire_at": later(300)},
+        {"inputs_mapping": (), "updated_at": later(1)},
+    ],
+)
+async def test_a_deployment_that_was_changed_meanwhile_does_not_fire(store: Store, change: dict[str, object]) -> None:
+    changed = replace(periodic(), **change)  # type: ignore[arg-type]
+    await store.update_deployment(changed, reschedule=True)
+    assert await store.add_ticks(periodic(), [tick("x")], NOON + MINUTE, "s1") == set()
+    assert await reread(store) == changed
+    assert await store.list_executions(of_pipeline()) == []
+
+
+async def test_a_deployment_that_is_gone_does_not_fire(store: Store) -> None:
+    await store.delete_deployment(periodic().id)
+    assert await store.add_ticks(periodic(), [tick("x")], NOON + MINUTE, "s1") == set()
+    await store.add_deployment(periodic())  # its ticks went with it
+    assert await store.add_ticks(periodic(), [tick("x")], NOON + MINUTE, "s1") == {"x"}
+
+
+async def test_ticks_are_stored_all_or_none(store: Store) -> None:
+    await store.add_execution(execution("taken"), "s1")
+    with pytest.raises(ConflictError, match="hourly"):
+        await store.add_ticks(periodic(), [tick("x", skipped=MISSED), tick("taken", MINUTE)], later(999), "s1")
+    assert await reread(store) == periodic()
+    assert [row.id for row in await store.list_executions(of_pipeline())] == ["taken"]
+
+
+async def test_an_update_leaves_the_next_fire_time_to_the_ticks(store: Store) -> None:
+    read = await reread(store)
+    await store.add_ticks(read, [tick("x")], NOON + MINUTE, "s1")
+    assert await store.update_deployment(replace(read, updated_by="bob"))
+    moved = {"next_fire_at": NOON + MINUTE, "last_fire_at": NOON, "last_tick_at": NOON}
+    assert await reread(store) == replace(read, updated_by="bob", **moved)
+
+
+async def test_what_is_due_is_listed_by_the_page_the_longest_due_first(store: Store) -> None:
+    for name, at in (("c", later(-1)), ("b", later(-2)), ("a", later(-1)), ("later", later(1)), ("off", None)):
+        await store.add_deployment(periodic(name, next_fire_at=at))
+    await store.add_deployment(deployment("endpoint"))
+    names, last = [], None
+    while page := await store.list_due(NOON, last, 2):
+        assert len(page) <= 2
+        names += [one.name for one in page]
+        last = page[-1]
+    assert names == ["b", "a", "c", "hourly"]
+    assert await store.list_due(later(-3), None, 9) == []
+
+
+async def test_the_next_fire_time_is_the_first_that_is_later(store: Store) -> None:
+    assert await store.next_fire_at(later(-1)) == NOON
+    assert await store.next_fire_at(NOON) is None
+    await store.add_deployment(periodic("off", next_fire_at=None))
+    await store.add_deployment(periodic("later", next_fire_at=later(5)))
+    await store.add_deployment(periodic("much later", next_fire_at=later(9)))
+    assert await store.next_fire_at(NOON) == later(5)
