@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.git_hosts import GitHost
 from tests.platforms import Platform
 
 
@@ -16,6 +17,13 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     yield running
     running.stop()
     assert running.processes() == [], "processes were left over"
+
+
+@pytest.fixture(scope="session")
+def git_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHost]:
+    """One git server over SSH for all tests; each makes repositories of its own."""
+    with GitHost(tmp_path_factory.mktemp("git-host")).running() as host:
+        yield host
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ class InvalidInputError(PipeyardError):
     def __init__(self, field: str, problem: str, allowed: str | None = None) -> None:
         message = f"{field}: {problem}" if allowed is None else f"{field}: {problem}; allowed: {allowed}"
         super().__init__(message, field=field)
-        self.field = field
+        self.field, self.problem, self.allowed = field, problem, allowed
 
 
 class AuthenticationError(PipeyardError):

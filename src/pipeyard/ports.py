@@ -15,6 +15,7 @@ from typing import Protocol
 from pipeyard.domain.deployments import Deployment, DeploymentStatus
 from pipeyard.domain.executions import (
     Execution,
+    ExecutionFilter,
     ExecutionStatus,
     ExecutionSummary,
     NewExecution,
@@ -24,11 +25,13 @@ from pipeyard.domain.executions import (
 from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
 from pipeyard.domain.pipelines import Pipeline, PipelineDeclaration, PipelineStatus
 from pipeyard.domain.pods import IsolationLevel, PodRef, PodSpec, PodState
+from pipeyard.domain.projects import Project
+from pipeyard.domain.repositories import FetchedCode, Repository
 from pipeyard.domain.users import Environment, User
 
 
 class UserStore(Protocol):
-    """Users, environments and their variables."""
+    """Users, environments, their variables and their project settings."""
 
     async def add_user(self, user: User, sdk_token_hash: str, created_at: datetime) -> None: ...
     async def get_user(self, user_id: str) -> User | None: ...
@@ -41,6 +44,9 @@ class UserStore(Protocol):
     async def set_variables(self, environment_id: str, variables: Mapping[str, str]) -> None: ...
     async def list_variables(self, environment_id: str) -> dict[str, str]: ...
     async def delete_variable(self, environment_id: str, name: str) -> str | None: ...
+
+    async def set_project(self, environment_id: str, project: Project) -> None: ...
+    async def get_project(self, environment_id: str) -> Project: ...
 
 
 class PipelineStore(Protocol):
@@ -118,8 +124,8 @@ class ExecutionStore(Protocol):
     async def get_status(self, execution_id: str) -> ExecutionStatus | None: ...
     async def get_input_values(self, execution_id: str) -> str | None: ...
     async def get_output_values(self, execution_id: str) -> str | None: ...
-    async def list_executions(self, pipeline_id: str) -> Sequence[ExecutionSummary]:
-        """Newest first, those of its deployments included."""
+    async def list_executions(self, chosen: ExecutionFilter) -> Sequence[ExecutionSummary]:
+        """Newest first."""
         ...
 
     async def latest_execution(
@@ -153,6 +159,12 @@ class LogStore(Protocol):
         ...
 
     async def read(self, subject: Subject, subject_id: str, span: LogRange) -> Sequence[LogLine]: ...
+    async def read_after(
+        self, subject: Subject, subject_id: str, number: int, limit: int
+    ) -> Sequence[tuple[int, LogLine]]:
+        """In the order of arrival, each with its number: those behind `number` (0: from the first)."""
+        ...
+
     async def delete(self, subject: Subject, subject_ids: Iterable[str]) -> None: ...
     async def close(self) -> None: ...
 
@@ -182,6 +194,14 @@ class ImageBuilder(Protocol):
         ...
 
     async def remove_unused(self, used: set[str]) -> None: ...
+
+
+class Repositories(Protocol):
+    """Git repositories elsewhere."""
+
+    async def fetch(self, repository: Repository, declaration: PipelineDeclaration, folder: Path) -> FetchedCode:
+        """What the declaration selects at the tip of the branch, into an empty folder. Raises InvalidInputError."""
+        ...
 
 
 class DataStore(Protocol):
@@ -246,6 +266,7 @@ class Adapters:
     files: DataStore
     images: ImageBuilder
     runtime: Runtime
+    repositories: Repositories
     keep_code: Callable[[Path, Path, Path, PipelineDeclaration], None]  # upload, kept archive, unpacked code
     gpu_count: int
 

@@ -17,6 +17,8 @@ from pipeyard.domain.pods import IsolationLevel
 from pipeyard.http_server import create_server, listen, local_url, watch_signals
 from pipeyard.images.archives import ArchiveLimits, keep_code
 from pipeyard.images.enclosure import Enclosure
+from pipeyard.images.git_access import program_versions
+from pipeyard.images.git_repositories import GitRepositories
 from pipeyard.images.venv import VenvImageBuilder
 from pipeyard.logs.sqlite import SqliteLogStore
 from pipeyard.ports import Adapters
@@ -62,13 +64,21 @@ async def open_adapters(settings: Settings, folder: DataFolder) -> Adapters:
     """Raises PipeyardError when one cannot be opened."""
     store = SqliteStore.open(folder / "pipeyard.db", folder.encryption_key())
     runtime = await ProcessRuntime.open(folder.root, pod_options(settings))
-    limits = ArchiveLimits(settings.archive_max_unpacked_bytes, settings.archive_max_members)
+    limits = ArchiveLimits(
+        settings.archive_max_bytes, settings.archive_max_unpacked_bytes, settings.archive_max_members
+    )
     return Adapters(
         store=store,
         logs=SqliteLogStore.open(folder / "logs.db"),
         files=LocalDataStore(folder / "data_store"),
         images=_image_builder(settings, folder, runtime),
         runtime=runtime,
+        repositories=GitRepositories(
+            known_hosts=settings.known_hosts_file,
+            timeout_s=settings.git_timeout_s,
+            most_bytes=settings.archive_max_unpacked_bytes,
+            places=asyncio.Semaphore(settings.builds_max),
+        ),
         keep_code=functools.partial(keep_code, limits=limits),
         gpu_count=count_gpus(),
     )
@@ -108,9 +118,11 @@ async def examine_machine(settings: Settings) -> list[tuple[str, str]]:
         runtime = await ProcessRuntime.open(Path(trial), PodOptions())
         languages = await VenvImageBuilder(Path(trial)).languages()
         await runtime.close()
+    git = await program_versions()
     return [
         ("data folder", f"{settings.data_dir}{'' if settings.data_dir.is_dir() else ' (not there yet)'}"),
         ("isolation", f"{runtime.isolation.value} (required: {settings.isolation_minimum})"),
         ("languages", ", ".join(languages)),
         ("GPUs", str(count_gpus())),
+        ("git", git),
     ]

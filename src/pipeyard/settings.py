@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -12,9 +13,11 @@ from pipeyard.errors import SettingsError
 
 ISOLATION_LEVELS = ("process", "namespaces")
 
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?/?")
 
-def _setting(default: Any, reason: str) -> Any:
-    return field(default=default, metadata={"reason": reason})
+
+def _setting(default: Any, reason: str, *, secret: bool = False) -> Any:
+    return field(default=default, metadata={"reason": reason}, repr=not secret)
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,13 @@ class Settings:
     elastic_max_pods: int = _setting(max(4, os.cpu_count() or 1), "One a core; at least four, since many only wait.")
     builds_max: int = _setting(2, "Building is disk and network; two hide each other's waits.")
     build_timeout_s: int = _setting(1800, "The largest scientific stacks install in minutes.")
+    git_timeout_s: float = _setting(120.0, "The newest commit of a repository of code comes in seconds.")
+    git_known_hosts_file: str = _setting(
+        "", "Empty: `known_hosts` in the data folder. Hosts in it, and in `/etc/ssh`, are trusted; no other is."
+    )
+    templates_dir: str = _setting("", "Empty: only the pipeline templates that come with Pipeyard.")
+    vector_database_url: str = _setting("", "Empty: there is none. Otherwise `https://host` of a Weaviate.")
+    vector_database_token: str = _setting("", "Given to everybody who may use the environment.", secret=True)
     supervisor_orphan_s: int = _setting(600, "Longer than an upgrade of the server, shorter than a forgotten machine.")
     stop_grace_s: float = _setting(5.0, "Enough for user code to close its files.")
 
@@ -48,11 +58,34 @@ class Settings:
         if self.isolation_minimum not in ISOLATION_LEVELS:
             allowed = ", ".join(ISOLATION_LEVELS)
             raise SettingsError(f'isolation_minimum: "{self.isolation_minimum}" is unknown; allowed: {allowed}')
-        for name in ("wait_hold_s", "elastic_max_pods", "builds_max", "queue_max_executions", "access_token_ttl_s"):
+        for name in (
+            "wait_hold_s",
+            "elastic_max_pods",
+            "builds_max",
+            "queue_max_executions",
+            "access_token_ttl_s",
+            "git_timeout_s",
+        ):
             if getattr(self, name) <= 0:
                 raise SettingsError(f"{name}: {getattr(self, name)} is not usable; allowed: more than 0")
         if self.access_token_ttl_s <= 120:
             raise SettingsError("access_token_ttl_s: clients refresh 120 s early; allowed: more than 120")
+        if self.vector_database_url and not _ORIGIN.fullmatch(self.vector_database_url):
+            raise SettingsError(
+                "vector_database_url: has more than a host in it, or less; allowed: http://host or https://host, "
+                "without port and path, since clients use the ports 8080 and 8082"
+            )
+
+    @property
+    def known_hosts_file(self) -> Path:
+        """The public keys of hosts that code may be fetched from by SSH."""
+        chosen = self.git_known_hosts_file
+        return Path(chosen).expanduser().absolute() if chosen else self.data_dir / "known_hosts"
+
+    @property
+    def template_folders(self) -> list[Path]:
+        """Of the operator."""
+        return [Path(self.templates_dir).expanduser().absolute()] if self.templates_dir else []
 
 
 def load_settings(

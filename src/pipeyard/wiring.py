@@ -20,15 +20,21 @@ from pipeyard.engine.places import Places
 from pipeyard.engine.workshop import Workshop
 from pipeyard.ports import Adapters
 from pipeyard.services.cleaning import Cleaning
+from pipeyard.services.code_folders import CodeFolders
 from pipeyard.services.deployments import DeploymentService
 from pipeyard.services.endpoint_paths import endpoint_paths
 from pipeyard.services.executions import ExecutionService
+from pipeyard.services.followed_logs import FollowedLogs
 from pipeyard.services.identities import IdentityService
 from pipeyard.services.installation import find_environment, find_environment_url
 from pipeyard.services.notices import Notices
-from pipeyard.services.pipelines import CodeFolders, PipelineService
+from pipeyard.services.origins import Origins
+from pipeyard.services.pipelines import PipelineService
+from pipeyard.services.projects import ProjectService
 from pipeyard.services.remembered import Remembered
+from pipeyard.services.templates import SHIPPED, load_templates
 from pipeyard.services.variables import VariableService
+from pipeyard.services.vector_databases import VectorDatabaseService
 from pipeyard.settings import Settings
 
 
@@ -45,10 +51,11 @@ class Platform:
 
 async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapters) -> Platform:
     """`url`: the server's address as pods reach it."""
-    store, logs, files = adapters.store, adapters.logs, adapters.files
+    store, files = adapters.store, adapters.files
     server_id = uuid.uuid4().hex
     await store.add_server(server_id, clock.now())
     notices, places = Notices(), Places(settings.queue_max_executions)
+    logs = FollowedLogs(adapters.logs, notices)
     identities = IdentityService(store, folder.signing_key(), settings.access_token_ttl_s)
     variables = Remembered(store.list_variables)
     folders = CodeFolders(folder / "code")
@@ -76,6 +83,8 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
     engine = RunningEngine(workshop, settings, places)
     cleaning, paths = Cleaning(files, logs), endpoint_paths(store)
     pipelines = PipelineService(store, logs, engine, notices, folders, cleaning, paths)
+    projects, uploads = ProjectService(store), folder / "uploads"
+    templates = load_templates([*settings.template_folders, SHIPPED])
     services = Services(
         settings=settings,
         identities=identities,
@@ -87,9 +96,12 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         ),
         endpoint_paths=paths,
         environments=Remembered(find_environment(store)),
+        origins=Origins(projects, templates, adapters.repositories, folders, adapters.keep_code, uploads),
+        projects=projects,
+        templates=templates,
+        vector_database=VectorDatabaseService(store, settings),
         folders=folders,
-        uploads=folder / "uploads",
-        keep_code=adapters.keep_code,
+        uploads=uploads,
         languages=adapters.images.languages,
         health=functools.partial(_health, adapters),
         pods_of=engine.list_pods,

@@ -137,7 +137,8 @@ class World:
         return seen
 
     def _readable(self) -> Iterator[str]:
-        yield from ("pipelines", "deployments", "environment-variables", f"pipelines/{self.pipeline}/executions")
+        yield from ("pipelines", "deployments", "environment-variables", "project-information")
+        yield f"pipelines/{self.pipeline}/executions"
         for deployment in (self.deployment, self.disabled_deployment):
             yield f"deployments/{deployment['name']}"
 
@@ -233,8 +234,8 @@ CREATIONS = [
     case("no function path", lambda w: w.create(function_path=None), 400, "function_path", "src/main.py"),
     case("a function path out of the code", lambda w: w.create(function_path="../main.py"), 400, "function_path"),
     case("a function path that is no Python", lambda w: w.create(function_path="main.sh"), 400, "function_path", ".py"),
-    case("a function file that is not in the archive", lambda w: w.create(function_path="other.py"), 400,
-         "function_path", '"other.py" is not in the archive', "main.py"),
+    case("a function file that is not in the code", lambda w: w.create(function_path="other.py"), 400,
+         "function_path", '"other.py" is not in the code', "main.py"),
     case("no function name", lambda w: w.create(function_name=None), 400, "function_name", "function_path"),
     case("a function name that is no name", lambda w: w.create(function_name="main()"), 400, "function_name"),
     case("a misspelt field", lambda w: w.create(functionname="main"), 400, "functionname", "function_name"),
@@ -270,14 +271,14 @@ CREATIONS = [
     case("a language that is none", lambda w: w.create(container_config__language="ruby:3"), 400,
          "container_config.language", "python:3.X-slim"),
     case("a requirements file that is not there", lambda w: w.create(container_config__requirements_path="r.txt"), 400,
-         "container_config.requirements_path", '"r.txt" is not in the archive'),
+         "container_config.requirements_path", '"r.txt" is not in the code'),
     case("a system package with a version", lambda w: w.create(container_config__system_dependencies__0="git=2"), 400,
          "container_config.system_dependencies[0]", "no version"),
     case("a Dockerfile on a machine without containers", lambda w: w.create(container_config__dockerfile_path="D"),
          400, "container_config.dockerfile_path"),
-    case("a git repository", lambda w: Bad("POST", f"{API}/pipelines", {
+    case("a pipeline without code", lambda w: Bad("POST", f"{API}/pipelines", {
         "data": {"pipeline_name": "never", "function_path": "m.py", "function_name": "m"}}), 400,
-        "container_config.local_folder", "step_file"),
+        "container_config.repository_url", "step_file"),
     case("a template that is not there", lambda w: Bad("POST", f"{API}/pipelines", {
         "json": {"pipeline_name": "never", "pipeline_template_name": "t"}}), 404, 'no pipeline template named "t"'),
     case("a pipeline as text/plain", lambda w: Bad("POST", f"{API}/pipelines", {
@@ -656,6 +657,21 @@ ACCESS = [
 ]  # fmt: skip
 
 READS = [
+    case("a list of no executions", lambda w: Bad("GET", f"{API}/executions?limit=0"), 400, "limit", "1 to 1000"),
+    case("a list of too many executions", lambda w: Bad("GET", f"{API}/executions?limit=1001"), 400, "limit", "1000"),
+    case("a list of half an execution", lambda w: Bad("GET", f"{API}/executions?limit=0.5"), 400, "limit"),
+    case("executions of a status that is none", lambda w: Bad("GET", f"{API}/executions?status=running"), 400,
+         "status", "Running"),
+    case("executions of a pipeline that is not there", lambda w: Bad("GET", f"{API}/executions?pipeline_name=x"), 404,
+         'no pipeline named "x"'),
+    case("executions of a deployment that is not there", lambda w: Bad("GET", f"{API}/executions?deployment_name=x"),
+         404, 'no deployment named "x"'),
+    case("executions before one that is not there", lambda w: Bad("GET", f"{API}/executions?before=x"), 404,
+         'no execution named "x"'),
+    case("following with a word that is no truth value", lambda w: Bad(
+        "GET", f"{API}/executions/{w.execution_id}/logs?follow=yes"), 400, "follow", "true, false"),
+    case("following an execution that is not there", lambda w: Bad("GET", f"{API}/executions/x/logs?follow=true"), 404,
+         'no execution named "x"'),
     *(case(f"a log from {value!r}", lambda w, value=value: w.logs(**{"from": value}), 400, "from", "whole number")
       for value in (-1, 1.5, "2026-11-22", True, 10**18, [])),
     case("a log to a negative instant", lambda w: w.logs(to=-1), 400, "to", "whole number"),

@@ -397,6 +397,34 @@ def test_low_latency_the_number_of_pods_does_not_adapt_to_the_number_of_executio
     assert calls.outputs("h")["most"] == 1
 
 
+def test_low_latency_a_pod_that_uses_more_memory_than_it_may_is_created_again(platform, sdk):
+    pipeline = platform.create_pipeline(
+        """
+        import time
+        count = 0
+        def main(mebibytes):
+            global count
+            count += 1
+            hoard = bytearray(mebibytes * 1024**2)
+            if mebibytes > 300:
+                time.sleep(10)
+            return {"count": count}
+        """,
+        [Input("mebibytes", "number", default_value=1)],
+        [Output("count", "number")],
+    )
+    deployment = platform.deploy(pipeline, "low_latency", ram_request="128MiB")
+    assert [sdk.trigger_endpoint(deployment["name"])["outputs"]["count"] for _ in range(2)] == [1, 2]
+    with pytest.raises(SdkException, match="Out of Memory") as caught:
+        sdk.trigger_endpoint(deployment["name"], inputs={"mebibytes": 400})
+    assert caught.value.additional_data["reason"] == "out_of_memory"
+    assert caught.value.additional_data["status"] == "Failed"
+    assert "ram_request" in caught.value.additional_data["remedy"]
+    assert sdk.trigger_endpoint(deployment["name"])["outputs"]["count"] == 1
+    said = [line["message"] for line in sdk.get_deployment_logs(deployment["name"])]
+    assert any("Out of Memory" in line for line in said)
+
+
 def test_low_latency_a_pod_that_dies_is_created_again(platform, sdk):
     pipeline = platform.create_pipeline(
         """

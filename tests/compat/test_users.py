@@ -93,9 +93,3 @@ def test_everything_else_needs_an_access_token(platform, path):
     assert refused.json()["name"] == "Authentication"
     with platform.http() as client:
         assert client.get(f"/api/v1/{path}").status_code == 200
-
-
-def test_there_is_no_vector_database_and_the_answer_says_so(sdk):
-    with pytest.raises(SdkException, match="vector database") as caught:
-        sdk.get_vector_database_credentials()
-    assert caught.value.status_code == 404

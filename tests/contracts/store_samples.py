@@ -18,6 +18,7 @@ from pipeyard.domain.pipelines import (
     Pipeline,
     PipelineDeclaration,
     PipelineStatus,
+    TemplateReference,
 )
 from pipeyard.domain.records import mappings_to_json
 from pipeyard.domain.users import Environment
@@ -28,6 +29,7 @@ INPUTS = (
     InputMapping("a", DataType.NUMBER, Source.ENDPOINT, "a", True, 3, "the first"),
     InputMapping("b", DataType.JSON, Source.CONSTANT, {"deep": [1, None, "é"]}),
 )
+TEMPLATE = TemplateReference("t", "1.0", "Größe \ud800", "words", "self-hosted", "none")
 OUTPUTS = (OutputMapping("c", DataType.STRING, Destination.ENDPOINT, "c"),)
 
 

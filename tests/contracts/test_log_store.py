@@ -48,6 +48,17 @@ async def test_lines_come_back_as_they_were_stored(logs: LogStore) -> None:
     assert tuple(await logs.read(Subject.PIPELINE, "p", ALL)) == lines
 
 
+async def test_lines_are_read_on_in_the_order_of_arrival(logs: LogStore) -> None:
+    await logs.append(batch(line("late", 9), line("early")))
+    await logs.append(batch(line("of another"), of="y"))
+    await logs.append(batch(line("last", 5)))
+    first, second = await logs.read_after(Subject.EXECUTION, "x", 0, 2)
+    assert (first[1].message, second[1].message) == ("late", "early")
+    rest = await logs.read_after(Subject.EXECUTION, "x", second[0], 100)
+    assert [found.message for _, found in rest] == ["last"]
+    assert await logs.read_after(Subject.EXECUTION, "x", rest[0][0], 100) == []
+
+
 async def test_subjects_are_apart(logs: LogStore) -> None:
     for subject in Subject:
         await logs.append(LogBatch(subject, "same-id", (line(subject.value),)))

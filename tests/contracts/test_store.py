@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
-from store_samples import INPUTS, NOON, deployment, environment, execution, later, pipeline, succeeded
+from store_samples import INPUTS, NOON, TEMPLATE, deployment, environment, execution, later, pipeline, succeeded
 
 from pipeyard.domain.deployments import DeploymentStatus
-from pipeyard.domain.pipelines import PipelineStatus
+from pipeyard.domain.pipelines import ContainerConfig, PipelineStatus
+from pipeyard.domain.projects import Project
 from pipeyard.domain.users import User
 from pipeyard.errors import ConflictError, NotFoundError, StoreError
 from pipeyard.ports import Store
@@ -75,8 +76,23 @@ async def test_variables_of_an_unknown_environment_are_refused(store: Store) -> 
         await store.set_variables("nowhere", {"A": "1"})
 
 
+async def test_project_settings_come_back_as_they_were_set_for_one_environment(store: Store) -> None:
+    here, there = environment().id, environment("other").id
+    assert await store.get_project(here) == Project()
+    config = ContainerConfig("python:3.9-slim", "git@host:code", "größe \ud800", None, (), ("git",))
+    for project in (Project(config, "a key\nin lines"), Project(ContainerConfig(included_folders=None))):
+        await store.set_project(here, project)
+        assert await store.get_project(here) == project
+    assert await store.get_project(there) == Project()
+
+
+async def test_project_settings_of_an_unknown_environment_are_refused(store: Store) -> None:
+    with pytest.raises(NotFoundError):
+        await store.set_project("nowhere", Project())
+
+
 async def test_a_pipeline_comes_back_as_it_was_stored(store: Store) -> None:
-    stored = pipeline(commit_id="c0ffee")
+    stored = pipeline(commit_id="c0ffee", template=TEMPLATE)
     await store.add_pipeline(stored)
     assert await store.get_pipeline(stored.environment_id, stored.name) == stored
     assert await store.get_pipeline_by_id(stored.id) == stored

@@ -6,16 +6,28 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from store_samples import INPUTS, NOON, OUTPUTS, deployment, environment, execution, failed, later, pipeline, succeeded
 from test_store import STORES
 
-from pipeyard.domain.executions import Execution, ExecutionStatus, ExecutionSummary, Outcome, PendingExecution
+from pipeyard.domain.executions import (
+    Execution,
+    ExecutionFilter,
+    ExecutionStatus,
+    ExecutionSummary,
+    Outcome,
+    PendingExecution,
+)
 from pipeyard.errors import ConflictError
 from pipeyard.ports import Store
 
 pytestmark = pytest.mark.anyio
+
+
+def of_pipeline() -> ExecutionFilter:
+    return ExecutionFilter(environment().id, pipeline_id=pipeline().id)
 
 
 @pytest.fixture(params=STORES)
@@ -150,7 +162,7 @@ async def test_one_refused_execution_does_not_touch_its_neighbours(store: Store)
     writes = [store.add_execution(execution(f"x{n % 7}"), "s1") for n in range(10)]
     results = await asyncio.gather(*writes, return_exceptions=True)
     assert [type(result) for result in results] == [type(None)] * 7 + [ConflictError] * 3
-    assert len(await store.list_executions(pipeline().id)) == 7
+    assert len(await store.list_executions(of_pipeline())) == 7
 
 
 async def test_executions_are_listed_newest_first(store: Store) -> None:
@@ -159,10 +171,32 @@ async def test_executions_are_listed_newest_first(store: Store) -> None:
         await store.add_execution(execution(name, deployed_as=deployed_as), "s1")
     await store.add_execution(execution("elsewhere", "other"), "s1")
     await store.finish_execution("second", "s1", succeeded())
-    listed = await store.list_executions(pipeline().id)
+    listed = await store.list_executions(of_pipeline())
     assert [found.id for found in listed] == ["third", "second", "first"]
     assert listed[1] == ExecutionSummary("second", ExecutionStatus.SUCCEEDED, NOON, "ada", later(2), "train", "live")
-    assert await store.list_executions("nothing") == []
+    assert await store.list_executions(ExecutionFilter(environment().id, pipeline_id="nothing")) == []
+
+
+async def test_a_list_of_executions_keeps_all_its_conditions(store: Store) -> None:
+    await store.add_pipeline(pipeline("other"))
+    for name, of, deployed_as in (
+        ("1", "train", None),
+        ("2", "train", "live"),
+        ("3", "other", None),
+        ("4", "train", "live"),
+    ):
+        await store.add_execution(execution(name, of, deployed_as=deployed_as), "s1")
+    await store.finish_execution("2", "s1", succeeded())
+
+    async def listed(**conditions: Any) -> list[str]:
+        return [one.id for one in await store.list_executions(ExecutionFilter(environment().id, **conditions))]
+
+    assert await listed() == ["4", "3", "2", "1"]
+    assert await listed(limit=2) == ["4", "3"]
+    assert await listed(limit=2, before="3") == ["2", "1"]
+    assert await listed(deployment_id=deployment().id) == ["4", "2"]
+    assert await listed(deployment_id=deployment().id, status=ExecutionStatus.SUCCEEDED) == ["2"]
+    assert await store.list_executions(ExecutionFilter("another environment")) == []
 
 
 async def test_the_latest_execution_is_the_last_accepted(store: Store) -> None:

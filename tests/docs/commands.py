@@ -16,10 +16,10 @@ import typer.main
 from pipeyard.cli.main import app
 from tests.docs.pages import ROOT
 
-SYSTEM_COMMANDS = {"git", "sudo", "systemctl", "journalctl", "cd"}
+SYSTEM_COMMANDS = {"git", "sudo", "systemctl", "journalctl", "cd", "ssh-keygen", "ssh-keyscan"}
 SERVER_COMMANDS = {"up", "down"}
 MAKE_TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-SUDO_COMMANDS = {"cp", "git", "make", "systemctl", "journalctl", "useradd", "tar", "pipeyard", "install"}
+SUDO_COMMANDS = {"cp", "git", "make", "systemctl", "journalctl", "useradd", "tar", "pipeyard", "install", "tee"}
 
 
 def is_only_checked(line: str) -> bool:

@@ -21,6 +21,7 @@ import pytest
 
 from tests.docs.commands import check_command, is_only_checked
 from tests.docs.pages import Block, Page, pages
+from tests.git_hosts import GitHost
 from tests.platforms import Platform
 
 LANGUAGES = {"python", "bash", "text", "json", "ini", "toml", "mermaid"}
@@ -36,7 +37,7 @@ def test_every_block_names_its_language() -> None:
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.name)
 def test_what_a_page_shows_works(
-    page: Page, platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Page, platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name, value in platform.credentials.items():
@@ -45,7 +46,17 @@ def test_what_a_page_shows_works(
     Path(".venv").symlink_to(sys.prefix)
     Path(".pipeyard").symlink_to(platform.data_dir)
     monkeypatch.setenv("HOME", str(tmp_path))
+    if "REPOSITORY_URL" in page.text:
+        prepare_repository(request.getfixturevalue("git_host"), platform, monkeypatch)
     Reader(page, monkeypatch).read()
+
+
+def prepare_repository(host: GitHost, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the reader of a page about git has: a repository, a key that opens it, a host that the platform knows."""
+    host.repository("page.git", {"src/hello.py": "def greet(name): return {'greeting': f'Hello, {name}!'}\n"})
+    Path("deploy_key").write_text(host.key)
+    (platform.data_dir / "known_hosts").write_text(host.known_hosts())
+    monkeypatch.setenv("REPOSITORY_URL", host.url("page.git"))
 
 
 class Reader:

@@ -115,7 +115,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"pipeline_name": "x" * 101}, "pipeline_name", "1 to 100"),
     ({"pipeline_name": ["p"]}, "pipeline_name", "must be text"),
     ({"pipeline_name": "p\n"}, "pipeline_name", "is not a name"),
-    ({"pipeline_template_name": "t"}, "pipeline_template_name", "no pipeline templates"),
+    ({"pipeline_template_name": "t"}, "pipeline_template_name", "JSON with"),
     ({"function": "x"}, "function", "function_path"),
     ({"step_name": "x"}, "step_name", "pipeline_name"),
     ({"function_path": None}, "function_path", "missing"),

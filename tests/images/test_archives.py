@@ -340,10 +340,10 @@ def test_files_of_the_declaration_must_be_in_the_archive(tmp_path: Path) -> None
     for name in ("src/main.py", "src/b.py", "requirements.txt"):
         (tmp_path / name).write_text("")
     check_included(tmp_path, _declaration("src/main.py", "requirements.txt"))
-    with pytest.raises(InvalidInputError, match=r'"main.py" is not in the archive.*src/b.py, src/main.py') as caught:
+    with pytest.raises(InvalidInputError, match=r'"main.py" is not in the code.*src/b.py, src/main.py') as caught:
         check_included(tmp_path, _declaration("main.py"))
     assert caught.value.field == "function_path"
-    with pytest.raises(InvalidInputError, match=r"not in the archive.*: requirements.txt") as caught:
+    with pytest.raises(InvalidInputError, match=r"not in the code.*: requirements.txt") as caught:
         check_included(tmp_path, _declaration("src/b.py", "src/requirements.txt"))
     assert caught.value.field == "container_config.requirements_path"
 

@@ -11,6 +11,7 @@ from cryptography.fernet import Fernet
 from pipeyard.domain.deployments import Deployment, DeploymentStatus, Resources
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.pipelines import ContainerConfig, Origin, Pipeline, PipelineDeclaration, PipelineStatus
+from pipeyard.domain.projects import Project
 from pipeyard.domain.users import Environment
 from pipeyard.errors import StoreError
 from pipeyard.store.sqlite import SqliteStore
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
 KEY = Fernet.generate_key()
-TOKEN, VALUE, CHANGED = "token-0f1e2d3c", "value-5a6b7c8d", "token-9f8e7d6c"
+TOKEN, VALUE, CHANGED, DEPLOY_KEY = "token-0f1e2d3c", "value-5a6b7c8d", "token-9f8e7d6c", "key-1a2b3c4d"
 
 
 def deployment(token: str) -> Deployment:
@@ -33,6 +34,7 @@ async def fill(path: Path) -> SqliteStore:
     store = SqliteStore.open(path, KEY)
     await store.add_environment(Environment("e", "default", NOON))
     await store.set_variables("e", {"PASSWORD": VALUE})
+    await store.set_project("e", Project(deploy_key=DEPLOY_KEY))
     declaration = PipelineDeclaration("train", "a.py", "f", None, (), (), ContainerConfig())
     await store.add_pipeline(Pipeline("p", "e", declaration, Origin.LOCAL, PipelineStatus.READY, NOON, "ada"))
     await store.add_deployment(deployment(TOKEN))
@@ -43,7 +45,7 @@ async def fill(path: Path) -> SqliteStore:
 def secrets_in(folder: Path) -> set[str]:
     content = b"".join(file.read_bytes() for file in folder.iterdir())
     assert b"PASSWORD" in content  # the names can be read: we look at the right bytes
-    return {secret for secret in (TOKEN, VALUE, CHANGED) if secret.encode() in content}
+    return {secret for secret in (TOKEN, VALUE, CHANGED, DEPLOY_KEY) if secret.encode() in content}
 
 
 async def test_no_secret_can_be_read_in_the_files(tmp_path: Path) -> None:

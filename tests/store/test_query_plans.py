@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from pipeyard.domain.executions import ExecutionStatus, NewExecution, Outcome
+from pipeyard.domain.executions import ExecutionFilter, ExecutionStatus, NewExecution, Outcome
 from pipeyard.domain.log_lines import LogRange, Subject
 from pipeyard.domain.pipelines import ContainerConfig, Origin, Pipeline, PipelineDeclaration, PipelineStatus
 from pipeyard.domain.users import Environment
@@ -73,7 +73,8 @@ async def ask_everything(store: SqliteStore) -> None:
     await store.get_input_values("x1")
     await store.get_output_values("x1")
     await store.get_pending("x1")
-    await store.list_executions("p1")
+    await store.list_executions(ExecutionFilter("e", pipeline_id="p1"))
+    await store.list_executions(ExecutionFilter("e", deployment_id="d", before="x1", limit=3))
     await store.latest_execution(pipeline_id="p1")
     await store.latest_execution(deployment_id="d")
     await store.list_open_executions()
@@ -107,7 +108,7 @@ async def test_a_start_with_a_hundred_thousand_executions_finds_the_open_ones(tm
     adopted = await store.adopt_executions("s1")
     still_open = await store.list_open_executions()
     latest = await store.latest_execution(pipeline_id="p7")
-    listed = await store.list_executions("p7")
+    listed = await store.list_executions(ExecutionFilter("e", pipeline_id="p7"))
     await store.close()
     assert (adopted, len(still_open), latest, len(listed)) == (100, 100, "x99907", 1000)
 

@@ -12,16 +12,20 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 from starlette.requests import Request
 
-from pipeyard.domain.pipelines import PipelineDeclaration
 from pipeyard.domain.users import Environment
 from pipeyard.errors import AuthenticationError, PermissionDeniedError
+from pipeyard.services.code_folders import CodeFolders
 from pipeyard.services.deployments import DeploymentService
 from pipeyard.services.endpoint_paths import EndpointPaths
 from pipeyard.services.executions import ExecutionService
 from pipeyard.services.identities import Caller, IdentityService
-from pipeyard.services.pipelines import CodeFolders, PipelineService
+from pipeyard.services.origins import Origins
+from pipeyard.services.pipelines import PipelineService
+from pipeyard.services.projects import ProjectService
 from pipeyard.services.remembered import Remembered
+from pipeyard.services.templates import TemplateService
 from pipeyard.services.variables import VariableService
+from pipeyard.services.vector_databases import VectorDatabaseService
 from pipeyard.settings import Settings
 
 
@@ -37,9 +41,12 @@ class Services:
     executions: ExecutionService
     endpoint_paths: EndpointPaths
     environments: Remembered[str, Environment]
+    origins: Origins
+    projects: ProjectService
+    templates: TemplateService
+    vector_database: VectorDatabaseService
     folders: CodeFolders
     uploads: Path
-    keep_code: Callable[[Path, Path, Path, PipelineDeclaration], None]  # upload, kept archive, unpacked code
     languages: Callable[[], Awaitable[Any]]
     health: Callable[[], Awaitable[dict[str, Any]]]
     pods_of: Callable[[str], Sequence[tuple[str, str]]]  # by deployment id

@@ -12,7 +12,7 @@ from pipeyard.api.operations import TEXT, operation, record
 from pipeyard.api.queries import read_object
 from pipeyard.domain.names import check_free_text
 from pipeyard.domain.users import User
-from pipeyard.errors import InvalidInputError, NotFoundError
+from pipeyard.errors import InvalidInputError
 
 router = APIRouter(tags=["Control"])
 
@@ -52,10 +52,10 @@ async def get_user(user_id: str, hub: Hub, caller: TokenHolder) -> Response:
     summary="The vector database of an environment",
     **operation({200: ("Its address and token", record({"vector_database_url": TEXT, "vector_database_token": TEXT}))}),
 )
-async def get_vector_database(environment_id: str, caller: TokenHolder) -> Response:
-    """None is configured in this version: always 404."""
-    message = "this installation has no vector database"
-    raise NotFoundError("vector database", environment_id, message)
+async def get_vector_database(environment_id: str, hub: Hub, caller: TokenHolder) -> Response:
+    """Its url, without port and path, and the token that it takes; not found when the operator has configured none."""
+    url, token = await hub.vector_database.get(environment_id)
+    return json_answer({"vector_database_url": url, "vector_database_token": token})
 
 
 def _shape(user: User) -> dict[str, str]:

@@ -23,6 +23,7 @@ from pipeyard.api.deployment_schemas import (
 from pipeyard.api.execution_schemas import LATEST
 from pipeyard.api.json_answers import json_answer
 from pipeyard.api.log_schemas import DEPLOYMENT_LOG, LOG_RANGE
+from pipeyard.api.log_streams import FOLLOW, log_stream
 from pipeyard.api.operations import (
     EXECUTION_HEADER,
     FORM,
@@ -139,6 +140,15 @@ async def read_deployment_logs(
     """What its pods printed outside of executions, and what the platform did with them."""
     lines = await hub.deployments.read_logs(environment.id, name, await read_log_range(request))
     return json_answer([deployment_log_row(line) for line in lines])
+
+
+@router.get("/deployments/{name}/logs", summary="The log of a deployment, as it comes", **FOLLOW)
+async def follow_deployment_logs(
+    name: Name, request: Request, hub: Hub, environment: Place, caller: AnyCaller
+) -> Response:
+    """One JSON object a line; with `follow=true` until the deployment is deleted."""
+    batches = await hub.deployments.follow_logs(environment.id, name, live=read_flag(request, "follow"))
+    return log_stream(batches, deployment_log_row)
 
 
 @router.get(

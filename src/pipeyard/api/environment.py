@@ -9,10 +9,9 @@ from starlette.responses import Response
 import pipeyard
 from pipeyard.api.context import AnyCaller, Hub, Place
 from pipeyard.api.json_answers import json_answer
-from pipeyard.api.operations import FLAG, INSTANT, TEXT, VARIABLE, Name, VariableName, array, maybe, operation, record
+from pipeyard.api.operations import FLAG, INSTANT, TEXT, VARIABLE, VariableName, array, operation, record
 from pipeyard.api.queries import read_object
 from pipeyard.clock import to_wire
-from pipeyard.errors import NotFoundError
 
 router = APIRouter(tags=["Environment"])
 
@@ -76,32 +75,6 @@ async def get_environment_summary(environment: Place, caller: AnyCaller) -> Resp
     return json_answer(
         {"environment_status": "ready", "environment_status_updated_at": to_wire(environment.created_at)}
     )
-
-
-@router.get(
-    "/project-information",
-    summary="Defaults for new pipelines",
-    **operation({200: ("The defaults", record({"included_folders": array(TEXT), "requirements_path": maybe(TEXT)}))}),
-)
-async def get_project_information(environment: Place, caller: AnyCaller) -> Response:
-    """What a pipeline gets where its `container_config` says nothing: the whole folder, no requirements."""
-    return json_answer({"included_folders": ["/"], "requirements_path": None})
-
-
-@router.get(
-    "/pipeline-templates",
-    summary="Templates to create pipelines from",
-    **operation({200: ("All of them", record({"pipeline_templates": array(_TEMPLATE)}))}),
-)
-async def list_templates(environment: Place, caller: AnyCaller) -> Response:
-    """None is installed in this version."""
-    return json_answer({"pipeline_templates": []})
-
-
-@router.get("/pipeline-templates/{name}", summary="One template", **operation({200: ("The template", _TEMPLATE)}))
-async def get_template(name: Name, environment: Place, caller: AnyCaller) -> Response:
-    """Always 404 in this version."""
-    raise NotFoundError("pipeline template", name)
 
 
 @router.put(

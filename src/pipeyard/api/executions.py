@@ -9,15 +9,29 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipeyard.api.context import AnyCaller, Hub, Person, Place
-from pipeyard.api.execution_schemas import DELETED, EXECUTION, OUTPUTS, RUN, RUN_FORM, RUN_MULTIPART, VALUE
+from pipeyard.api.execution_schemas import (
+    DELETED,
+    EXECUTION,
+    EXECUTIONS,
+    OUTPUTS,
+    RUN,
+    RUN_FORM,
+    RUN_MULTIPART,
+    STATUS,
+    VALUE,
+)
 from pipeyard.api.json_answers import json_answer
 from pipeyard.api.log_schemas import LOG, LOG_RANGE
+from pipeyard.api.log_streams import FOLLOW, log_stream
 from pipeyard.api.operations import (
+    EXECUTION_ID,
     FAILED,
     FORM,
     JSON,
     MULTIPART,
+    NAME,
     QUERY_FLAG,
+    WHOLE,
     ExecutionId,
     Name,
     accepted,
@@ -25,11 +39,20 @@ from pipeyard.api.operations import (
     moved,
     operation,
 )
-from pipeyard.api.queries import content_type, parse_flag, parse_json, read_flag, read_log_range, read_object
-from pipeyard.api.shapes import execution_outputs, execution_shape, log_row
+from pipeyard.api.queries import (
+    content_type,
+    parse_flag,
+    parse_json,
+    read_count,
+    read_flag,
+    read_log_range,
+    read_object,
+)
+from pipeyard.api.shapes import execution_outputs, execution_row, execution_shape, log_row
 from pipeyard.api.uploads import Form, read_form
 from pipeyard.api.value_answers import value_answer
-from pipeyard.domain.names import check_keys
+from pipeyard.domain.executions import ExecutionFilter, ExecutionStatus
+from pipeyard.domain.names import check_keys, shown
 from pipeyard.domain.pipeline_declarations import RUN_PARTS
 from pipeyard.errors import InvalidInputError
 from pipeyard.services.executions import SentInputs, raise_unless_succeeded
@@ -82,6 +105,47 @@ def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidInputError("json_inputs", f"must be a JSON object, got {type(value).__name__}")
     return value
+
+
+_STATUSES = [status.value for status in ExecutionStatus]
+LIST_LIMIT = 1000
+
+
+@router.get(
+    "/executions",
+    summary="List executions",
+    **operation(
+        {200: ("Newest first", EXECUTIONS)},
+        query={
+            "pipeline_name": NAME,
+            "deployment_name": NAME,
+            "status": STATUS,
+            "before": EXECUTION_ID | {"description": "the id of an execution: only those accepted before it"},
+            "limit": WHOLE | {"minimum": 1, "maximum": LIST_LIMIT, "default": 100},
+        },
+    ),
+)
+async def list_executions(request: Request, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+    """Those of the environment, of a pipeline (its deployments' included), of a deployment; `before` pages on."""
+    query = request.query_params
+    pipeline, deployment = query.get("pipeline_name"), query.get("deployment_name")
+    chosen = ExecutionFilter(
+        environment.id,
+        pipeline_id=None if pipeline is None else (await hub.pipelines.get(environment.id, pipeline)).id,
+        deployment_id=None if deployment is None else (await hub.deployments.get(environment.id, deployment)).id,
+        status=_status(query.get("status")),
+        before=query.get("before"),
+        limit=read_count(request, "limit", 100, LIST_LIMIT),
+    )
+    return json_answer([execution_row(one) for one in await hub.executions.list(chosen)])
+
+
+def _status(text: str | None) -> ExecutionStatus | None:
+    if text is None:
+        return None
+    if text not in _STATUSES:
+        raise InvalidInputError("status", f"{shown(text)} is not a status", ", ".join(_STATUSES))
+    return ExecutionStatus(text)
 
 
 @router.get(
@@ -157,6 +221,15 @@ async def read_execution_logs(
     """A list with one list of lines (wire.md 3.7)."""
     lines = await hub.executions.read_logs(environment.id, execution_id, await read_log_range(request))
     return json_answer([[log_row(line) for line in lines]])
+
+
+@router.get("/executions/{execution_id}/logs", summary="The log of an execution, as it comes", **FOLLOW)
+async def follow_execution_logs(
+    execution_id: ExecutionId, request: Request, hub: Hub, environment: Place, caller: AnyCaller
+) -> Response:
+    """One JSON object a line; with `follow=true` until the execution has ended."""
+    batches = await hub.executions.follow_logs(environment.id, execution_id, live=read_flag(request, "follow"))
+    return log_stream(batches, log_row)
 
 
 @router.delete("/executions/{execution_id}", summary="Delete an execution", **operation({200: ("What went", DELETED)}))

@@ -83,6 +83,9 @@ _FORM: Json = {
         "function_name": {"type": "string", "examples": ["main"]},
         "description": TEXT,
         "container_config[language]": _LANGUAGE,
+        "container_config[repository_url]": {"type": "string", "examples": ["git@example.org:team/code.git"]},
+        "container_config[repository_branch]": TEXT,
+        "container_config[repository_deploy_key]": TEXT | {"writeOnly": True},
         "container_config[requirements_path]": TEXT,
         "container_config[included_folders][0]": TEXT,
         "container_config[system_dependencies][0]": TEXT,
@@ -107,5 +110,5 @@ def _with(fields: dict[str, Json]) -> Json:
 
 
 PIPELINE_WITH_FOLDER = _with({"step_file": FILE | {"description": "the code, a gzip tar"}})
-PIPELINE_OF_REPOSITORY = _with({"container_config[repository_url]": TEXT})
+PIPELINE_OF_REPOSITORY = _FORM  # its address may be the project's
 PIPELINE_OF_TEMPLATE = record({"pipeline_name": NAME, "pipeline_template_name": NAME})

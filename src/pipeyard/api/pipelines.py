@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from pipeyard.api.context import AnyCaller, Hub, Person, Place, Services, environment_url
+from pipeyard.api.context import AnyCaller, Hub, Person, Place, environment_url
 from pipeyard.api.execution_schemas import EXECUTIONS, LATEST
 from pipeyard.api.forms import decode_pipeline_form
 from pipeyard.api.json_answers import json_answer
 from pipeyard.api.log_schemas import LOG, LOG_RANGE
+from pipeyard.api.log_streams import FOLLOW, log_stream
 from pipeyard.api.operations import (
     BYTES,
     FILE,
@@ -39,10 +39,9 @@ from pipeyard.api.pipeline_schemas import (
 from pipeyard.api.queries import content_type, read_flag, read_log_range, read_object
 from pipeyard.api.shapes import execution_row, log_row, pipeline_row, pipeline_shape
 from pipeyard.api.uploads import read_form
-from pipeyard.domain.names import check_name
-from pipeyard.domain.pipeline_declarations import read_declaration
-from pipeyard.domain.pipelines import PipelineDeclaration
-from pipeyard.errors import InvalidInputError, NotFoundError, TooLargeError
+from pipeyard.domain.executions import ExecutionFilter
+from pipeyard.domain.pipelines import Origin
+from pipeyard.errors import ConflictError, NotFoundError
 from pipeyard.wire import API_PREFIX
 
 router = APIRouter(tags=["Pipelines"])
@@ -59,51 +58,19 @@ ARCHIVE_PART = "step_file"
     ),
 )
 async def create_pipeline(request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
-    """A form with the archive `step_file` (wire.md 3.1). 206 while it is being built, the pipeline in either case."""
-    if content_type(request) == "application/json":
-        raise await _template_error(request)
-    async with read_form(request) as form:
-        fields = decode_pipeline_form(form.texts)
-        declaration = read_declaration(fields)
-        archive = form.files.get(ARCHIVE_PART)
-        _check_origin(declaration, archive, hub)
+    """A form, with the archive `step_file` or else from a git repository; or JSON, from a template (wire.md 3.1).
 
-        def unpack(folder: Path) -> None:
-            assert archive is not None
-            hub.keep_code(archive, hub.folders.archive(folder.name), hub.folders.code(folder.name), declaration)
-
-        pipeline = await hub.pipelines.create(environment.id, caller.user_id, declaration, unpack)
+    206 while it is being built, the pipeline in either case.
+    """
+    if content_type(request) == JSON:
+        new = await hub.origins.read_template(environment.id, await read_object(request))
+        pipeline = await hub.pipelines.create(environment.id, caller.user_id, new)
+    else:
+        async with read_form(request) as form:  # its files are there as long as this lasts
+            fields = decode_pipeline_form(form.texts)
+            new = await hub.origins.read_form(environment.id, fields, form.files.get(ARCHIVE_PART))
+            pipeline = await hub.pipelines.create(environment.id, caller.user_id, new)
     return json_answer(pipeline_shape(pipeline), 206)
-
-
-async def _template_error(request: Request) -> Exception:
-    fields = await read_object(request)
-    check_name("pipeline_name", fields.get("pipeline_name"))
-    template = fields.get("pipeline_template_name")
-    if not isinstance(template, str):
-        return InvalidInputError(
-            "body", "JSON creates a pipeline from a template", "pipeline_template_name in it, or a form"
-        )
-    return NotFoundError("pipeline template", template)
-
-
-def _check_origin(declaration: PipelineDeclaration, archive: Path | None, hub: Services) -> None:
-    if archive is None:
-        raise InvalidInputError(
-            "container_config.local_folder",
-            "is missing, and creating a pipeline from a git repository is not supported by this version",
-            "a local_folder (sent as the file part step_file)",
-        )
-    if declaration.container_config.repository_url is not None:
-        raise InvalidInputError(
-            "container_config.repository_url", "cannot be combined with a local folder", "one of the two"
-        )
-    size, most = archive.stat().st_size, hub.settings.archive_max_bytes
-    if size > most:
-        raise TooLargeError(
-            f"step_file: the code is {size} bytes compressed, the limit is {most}; leave data out of included_folders "
-            "(archive_max_bytes is the setting)"
-        )
 
 
 @router.get("/pipelines", summary="List pipelines", **operation({200: ("All of them", PIPELINES)}))
@@ -153,6 +120,15 @@ async def read_pipeline_logs(name: Name, request: Request, hub: Hub, environment
     return json_answer([log_row(line) for line in lines])
 
 
+@router.get("/pipelines/{name}/logs", summary="The log of a pipeline's build, as it comes", **FOLLOW)
+async def follow_pipeline_logs(
+    name: Name, request: Request, hub: Hub, environment: Place, caller: AnyCaller
+) -> Response:
+    """One JSON object a line; with `follow=true` until the build has ended."""
+    batches = await hub.pipelines.follow_logs(environment.id, name, live=read_flag(request, "follow"))
+    return log_stream(batches, log_row)
+
+
 @router.get(
     "/pipelines/{name}/executions",
     summary="The executions of a pipeline",
@@ -161,7 +137,8 @@ async def read_pipeline_logs(name: Name, request: Request, hub: Hub, environment
 async def list_pipeline_executions(name: Name, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
     """Newest first, those of its deployments included."""
     pipeline = await hub.pipelines.get(environment.id, name)
-    return json_answer([execution_row(one) for one in await hub.executions.list(pipeline)])
+    chosen = ExecutionFilter(environment.id, pipeline_id=pipeline.id)
+    return json_answer([execution_row(one) for one in await hub.executions.list(chosen)])
 
 
 @router.get(
@@ -183,8 +160,13 @@ async def get_latest_pipeline_execution(name: Name, hub: Hub, environment: Place
 async def get_pipeline_download(
     name: Name, request: Request, hub: Hub, environment: Place, caller: AnyCaller
 ) -> Response:
-    """A URL that needs no other token for a quarter of an hour."""
+    """A URL that needs no other token for a quarter of an hour. Code from a git repository is there, not here."""
     pipeline = await hub.pipelines.get(environment.id, name)
+    if pipeline.origin is Origin.GIT_REPOSITORY:
+        url = pipeline.declaration.container_config.repository_url
+        raise ConflictError(
+            f'pipeline "{name}" was created from a git repository; take its code from {url} at {pipeline.commit_id}'
+        )
     token = hub.identities.download_token(pipeline.id)
     return json_answer({"signed_url": f"{environment_url(request)}{API_PREFIX}/pipelines/{name}/archive?token={token}"})
 

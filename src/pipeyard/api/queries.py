@@ -76,6 +76,16 @@ def parse_flag(field: str, text: str) -> bool:
     return text.lower() == "true"
 
 
+def read_count(request: Request, name: str, default: int, most: int) -> int:
+    """A whole number from 1 to `most` among the query parameters. Raises InvalidInputError."""
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 12 and 1 <= int(text) <= most):
+        raise InvalidInputError(name, f"{shown(text)} is not usable", f"a whole number from 1 to {most}")
+    return int(text)
+
+
 async def read_log_range(request: Request) -> LogRange:
     """`from`, `to` in milliseconds since 1970 and `limit` of a logs request. Raises InvalidInputError."""
     fields = await read_object(request)

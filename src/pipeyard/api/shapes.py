@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from pipeyard.clock import to_wire
@@ -18,7 +19,7 @@ from pipeyard.domain.mappings import (
     Source,
 )
 from pipeyard.domain.modes import Mode, Rule
-from pipeyard.domain.pipelines import Pipeline
+from pipeyard.domain.pipelines import ContainerConfig, Input, Output, Pipeline
 
 Json = dict[str, Any]
 
@@ -26,44 +27,15 @@ Json = dict[str, Any]
 def pipeline_shape(pipeline: Pipeline) -> Json:
     """`GET /pipelines/{name}`."""
     declaration = pipeline.declaration
-    config = declaration.container_config
     return {
         "parameters": {
             "pipeline_name": declaration.name,
             "function_path": declaration.function_path,
             "function_name": declaration.function_name,
             "description": declaration.description,
-            "inputs": [
-                _without_none(
-                    {
-                        "name": declared.name,
-                        "data_type": declared.data_type.value,
-                        "is_required": declared.is_required,
-                        "default_value": declared.default_value,
-                        "description": declared.description,
-                    }
-                )
-                for declared in declaration.inputs
-            ],
-            "outputs": [
-                _without_none(
-                    {
-                        "name": declared.name,
-                        "data_type": declared.data_type.value,
-                        "description": declared.description,
-                    }
-                )
-                for declared in declaration.outputs
-            ],
-            "container_config": {
-                "language": config.language,
-                "repository_url": config.repository_url,
-                "repository_branch": config.repository_branch,
-                "included_folders": None if config.included_folders is None else list(config.included_folders),
-                "system_dependencies": list(config.system_dependencies),
-                "dockerfile_path": config.dockerfile_path,
-                "requirements_path": config.requirements_path,
-            },
+            "inputs": [declared_shape(declared) for declared in declaration.inputs],
+            "outputs": [declared_shape(declared) for declared in declaration.outputs],
+            "container_config": config_shape(declaration.container_config),
         },
         "creation_info": {
             "created_at": to_wire(pipeline.created_at),
@@ -71,8 +43,25 @@ def pipeline_shape(pipeline: Pipeline) -> Json:
             "commit_id": pipeline.commit_id,
             "status": pipeline.status.value,
             "origin": pipeline.origin.value,
-            "pipeline_template": None,
+            "pipeline_template": None if pipeline.template is None else asdict(pipeline.template),
         },
+    }
+
+
+def declared_shape(declared: Input | Output) -> Json:
+    """An input or output as it is declared."""
+    shape: Json = {"name": declared.name, "data_type": declared.data_type.value, "description": declared.description}
+    if isinstance(declared, Input):
+        shape |= {"is_required": declared.is_required, "default_value": declared.default_value}
+    return _without_none(shape)
+
+
+def config_shape(config: ContainerConfig) -> Json:
+    """A `container_config`, which never has the deploy key."""
+    folders = config.included_folders
+    return asdict(config) | {
+        "included_folders": None if folders is None else list(folders),
+        "system_dependencies": list(config.system_dependencies),
     }
 
 
@@ -92,8 +81,8 @@ def deployment_shape(deployment: Deployment, pods: Sequence[tuple[str, str]], *,
         "mode": deployment.mode.value,
         "pipeline": {"name": deployment.pipeline_name},
         "execution_rule": deployment.rule.value,
-        "inputs_mapping": [_input_mapping(mapping) for mapping in deployment.inputs_mapping],
-        "outputs_mapping": [_output_mapping(mapping) for mapping in deployment.outputs_mapping],
+        "inputs_mapping": [input_mapping_shape(mapping) for mapping in deployment.inputs_mapping],
+        "outputs_mapping": [output_mapping_shape(mapping) for mapping in deployment.outputs_mapping],
         "created_at": to_wire(deployment.created_at),
         "created_by": deployment.created_by,
         "updated_at": to_wire(deployment.updated_at),
@@ -118,7 +107,8 @@ def deployment_shape(deployment: Deployment, pods: Sequence[tuple[str, str]], *,
     return shape
 
 
-def _input_mapping(mapping: InputMapping) -> Json:
+def input_mapping_shape(mapping: InputMapping) -> Json:
+    """Where an input of a deployment comes from."""
     item: Json = {
         "pipeline_input_name": mapping.input_name,
         "data_type": mapping.data_type.value,
@@ -128,7 +118,8 @@ def _input_mapping(mapping: InputMapping) -> Json:
     return item | _endpoint_rules(mapping)
 
 
-def _output_mapping(mapping: OutputMapping) -> Json:
+def output_mapping_shape(mapping: OutputMapping) -> Json:
+    """Where an output of a deployment goes."""
     return {
         "pipeline_output_name": mapping.output_name,
         "data_type": mapping.data_type.value,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from pipeyard.domain.names import check_text
+from pipeyard.domain.names import check_keys, check_text
 from pipeyard.domain.paths import check_path
 from pipeyard.domain.pipelines import ContainerConfig
+from pipeyard.domain.repositories import check_branch, check_url
 from pipeyard.errors import InvalidInputError
 
 KEYS = (
@@ -29,99 +31,106 @@ _LANGUAGE = re.compile(r"python:3\.(0|[1-9][0-9]?)-slim")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{0,99}")
 
 
-def read_container_config(given: object, project: ContainerConfig) -> ContainerConfig:
-    """The config: an absent key is the project's, one that is None is explicitly nothing.
+def read_container_config(given: object, project: ContainerConfig, place: str = "container_config") -> ContainerConfig:
+    """The config: an absent key is the project's, one that is None is explicitly nothing. `place`: for messages.
 
-    `repository_deploy_key` is known but never kept: it is a secret. Raises InvalidInputError naming the key.
+    `repository_deploy_key` is known but not part of it: it is a secret. Raises InvalidInputError naming the key.
     """
     if given is None:
         return project
     if not isinstance(given, Mapping):
-        raise InvalidInputError("container_config", f"must be an object, got {type(given).__name__}", ", ".join(KEYS))
-    for key in given:
-        if key not in KEYS:
-            raise InvalidInputError(f"container_config.{str(key)[:200]}", "is not a known field", ", ".join(KEYS))
+        raise InvalidInputError(place, f"must be an object, got {type(given).__name__}", ", ".join(KEYS))
+    check_keys(place, given, KEYS)
+    reader = _Reader(given, project, place)
     if given.get("dockerfile_path") is not None:
         raise InvalidInputError(
-            "container_config.dockerfile_path",
+            reader.field("dockerfile_path"),
             "this installation runs pods as processes of this machine and builds no container images",
             "language, requirements_path and system_dependencies; a Dockerfile needs the Kubernetes runtime",
         )
     return ContainerConfig(
-        language=read_language(given["language"]) if "language" in given else project.language,
-        repository_url=_text(given, "repository_url", project.repository_url),
-        repository_branch=_text(given, "repository_branch", project.repository_branch),
-        requirements_path=_requirements_path(given, project),
-        included_folders=_included_folders(given, project),
-        system_dependencies=_system_dependencies(given, project),
+        language=reader.language(),
+        repository_url=reader.line("repository_url", check_url),
+        repository_branch=reader.line("repository_branch", check_branch),
+        requirements_path=reader.requirements_path(),
+        included_folders=reader.included_folders(),
+        system_dependencies=reader.system_dependencies(),
         dockerfile_path=None,
     )
 
 
-def read_language(value: object) -> str:
-    """The language, if a machine without containers could have it. Raises InvalidInputError."""
-    field = "container_config.language"
-    if value is None or value == "":
-        raise InvalidInputError(field, "is empty", LANGUAGE_RULE)
-    text = check_text(field, value)
-    if text.startswith("python-cuda:"):
-        raise InvalidInputError(
-            field,
-            f'"{text[:60]}" is a container image, and this installation runs pods as processes of this machine',
-            f"{LANGUAGE_RULE}; code there sees this machine's GPUs, take CUDA libraries from requirements_path",
-        )
-    if not _LANGUAGE.fullmatch(text):
-        raise InvalidInputError(field, f'"{text[:60]}" is not a language', LANGUAGE_RULE)
-    return text
+@dataclass(frozen=True)
+class _Reader:
+    """Reads key by key. An absent one is the project's, which was checked when it was set."""
 
+    given: Mapping[str, Any]
+    project: ContainerConfig
+    place: str
 
-def _text(given: Mapping[str, Any], key: str, fallback: str | None) -> str | None:
-    value = given.get(key, fallback)
-    if value is None:
-        return None
-    text = check_text(f"container_config.{key}", value)
-    if not text or len(text) > TEXT_LENGTH_LIMIT or not text.isprintable():
-        raise InvalidInputError(
-            f"container_config.{key}", "is not usable", f"one line of 1 to {TEXT_LENGTH_LIMIT} characters"
-        )
-    return text
+    def field(self, key: str) -> str:
+        return f"{self.place}.{key}" if self.place else key
 
-
-def _requirements_path(given: Mapping[str, Any], project: ContainerConfig) -> str | None:
-    value = given.get("requirements_path", project.requirements_path)
-    if value is None:
-        return None
-    field = "container_config.requirements_path"
-    path = check_path(field, value)
-    if not path:
-        raise InvalidInputError(field, "names no file", "the path of a requirements file, or null for none")
-    return path
-
-
-def _included_folders(given: Mapping[str, Any], project: ContainerConfig) -> tuple[str, ...] | None:
-    value = given.get("included_folders", project.included_folders)
-    if value is None:
-        return None
-    folders = _texts("container_config.included_folders", value, 'a list of paths, for example ["/src"]')
-    for index, folder in enumerate(folders):
-        check_path(f"container_config.included_folders[{index}]", folder)
-    return folders
-
-
-def _system_dependencies(given: Mapping[str, Any], project: ContainerConfig) -> tuple[str, ...]:
-    value = given.get("system_dependencies", project.system_dependencies)
-    if value is None:
-        return ()
-    field = "container_config.system_dependencies"
-    names = _texts(field, value, 'a list of APT packages, for example ["git", "libgomp1"]')
-    for index, name in enumerate(names):
-        if not _PACKAGE.fullmatch(name):
+    def language(self) -> str:
+        """The language, if a machine without containers could have it."""
+        if "language" not in self.given:
+            return self.project.language
+        field, value = self.field("language"), self.given["language"]
+        if value is None or value == "":
+            raise InvalidInputError(field, "is empty", LANGUAGE_RULE)
+        text = check_text(field, value)
+        if text.startswith("python-cuda:"):
             raise InvalidInputError(
-                f"{field}[{index}]",
-                f'"{name[:120]}" is not the name of an APT package',
-                "lower case letters, digits, + . -, the first a letter or a digit; no version",
+                field,
+                f'"{text[:60]}" is a container image, and this installation runs pods as processes of this machine',
+                f"{LANGUAGE_RULE}; code there sees this machine's GPUs, take CUDA libraries from requirements_path",
             )
-    return tuple(dict.fromkeys(names))
+        if not _LANGUAGE.fullmatch(text):
+            raise InvalidInputError(field, f'"{text[:60]}" is not a language', LANGUAGE_RULE)
+        return text
+
+    def line(self, key: str, check: Callable[[str, str], str]) -> str | None:
+        value = self.given.get(key, getattr(self.project, key))
+        if value is None:
+            return None
+        text = check_text(self.field(key), value)
+        if not text or len(text) > TEXT_LENGTH_LIMIT or not text.isprintable():
+            allowed = f"one line of 1 to {TEXT_LENGTH_LIMIT} characters"
+            raise InvalidInputError(self.field(key), "is not usable", allowed)
+        return check(self.field(key), text)
+
+    def requirements_path(self) -> str | None:
+        value = self.given.get("requirements_path", self.project.requirements_path)
+        if value is None:
+            return None
+        field = self.field("requirements_path")
+        path = check_path(field, value)
+        if not path:
+            raise InvalidInputError(field, "names no file", "the path of a requirements file, or null for none")
+        return path
+
+    def included_folders(self) -> tuple[str, ...] | None:
+        value = self.given.get("included_folders", self.project.included_folders)
+        if value is None:
+            return None
+        folders = _texts(self.field("included_folders"), value, 'a list of paths, for example ["/src"]')
+        for index, folder in enumerate(folders):
+            check_path(f"{self.field('included_folders')}[{index}]", folder)
+        return folders
+
+    def system_dependencies(self) -> tuple[str, ...]:
+        value = self.given.get("system_dependencies", self.project.system_dependencies)
+        if value is None:
+            return ()
+        field = self.field("system_dependencies")
+        names = _texts(field, value, 'a list of APT packages, for example ["git", "libgomp1"]')
+        for index, name in enumerate(names):
+            if not _PACKAGE.fullmatch(name):
+                raise InvalidInputError(
+                    f"{field}[{index}]",
+                    f'"{name[:120]}" is not the name of an APT package',
+                    "lower case letters, digits, + . -, the first a letter or a digit; no version",
+                )
+        return tuple(dict.fromkeys(names))
 
 
 def _texts(field: str, value: object, allowed: str) -> tuple[str, ...]:

@@ -72,6 +72,18 @@ class ExecutionSummary:
 
 
 @dataclass(frozen=True)
+class ExecutionFilter:
+    """Which executions a list has: all conditions hold. `before`: only those accepted before that execution."""
+
+    environment_id: str
+    pipeline_id: str | None = None
+    deployment_id: str | None = None
+    status: ExecutionStatus | None = None
+    before: str | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
 class NewExecution:
     """What is stored when an execution is accepted. Mappings are already JSON: a deployment's are encoded once."""
 

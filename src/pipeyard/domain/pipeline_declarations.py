@@ -34,7 +34,7 @@ def read_declaration(fields: Mapping[str, Any], project: ContainerConfig = _PROJ
     name = check_name("pipeline_name", fields.get("pipeline_name"))
     if fields.get("pipeline_template_name") is not None:
         raise InvalidInputError(
-            "pipeline_template_name", "this installation has no pipeline templates", "function_path and function_name"
+            "pipeline_template_name", "is sent in a form", "JSON with pipeline_name and pipeline_template_name alone"
         )
     check_keys("", fields, (*FIELDS, "pipeline_template_name"), FIELDS)
     config = read_container_config(fields.get("container_config"), project)

@@ -71,6 +71,18 @@ class PipelineDeclaration:
 
 
 @dataclass(frozen=True)
+class TemplateReference:
+    """The pipeline template that a pipeline was created from, as it was then. `hosting_type`: see `templates`."""
+
+    name: str
+    version: str
+    display_name: str
+    description: str
+    hosting_type: str
+    model_family: str
+
+
+@dataclass(frozen=True)
 class Pipeline:
     """A pipeline as it is stored. `image` names the built image once READY."""
 
@@ -83,6 +95,7 @@ class Pipeline:
     created_by: str
     commit_id: str | None = None
     image: str | None = None
+    template: TemplateReference | None = None
 
     @property
     def name(self) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from pipeyard.domain.executions import Failure
 from pipeyard.domain.mappings import Destination, InputMapping, OutputMapping, Source
-from pipeyard.domain.pipelines import ContainerConfig, Input, Output, PipelineDeclaration
+from pipeyard.domain.pipelines import ContainerConfig, Input, Output, PipelineDeclaration, TemplateReference
 from pipeyard.domain.values import DataType
 
 Mappings = tuple[tuple[InputMapping, ...], tuple[OutputMapping, ...]]
@@ -43,7 +44,6 @@ def mappings_from_json(text: str) -> Mappings:
 
 def declaration_to_json(declaration: PipelineDeclaration) -> str:
     """A pipeline's declaration as one text."""
-    config = declaration.container_config
     return _dump(
         {
             "name": declaration.name,
@@ -54,15 +54,7 @@ def declaration_to_json(declaration: PipelineDeclaration) -> str:
                 [i.name, i.data_type, i.description, i.is_required, i.default_value] for i in declaration.inputs
             ],
             "outputs": [[o.name, o.data_type, o.description] for o in declaration.outputs],
-            "container_config": {
-                "language": config.language,
-                "repository_url": config.repository_url,
-                "repository_branch": config.repository_branch,
-                "requirements_path": config.requirements_path,
-                "included_folders": config.included_folders,
-                "system_dependencies": config.system_dependencies,
-                "dockerfile_path": config.dockerfile_path,
-            },
+            "container_config": asdict(declaration.container_config),
         }
     )
 
@@ -70,8 +62,6 @@ def declaration_to_json(declaration: PipelineDeclaration) -> str:
 def declaration_from_json(text: str) -> PipelineDeclaration:
     """The inverse of `declaration_to_json`."""
     record = json.loads(text)
-    config: dict[str, Any] = record.pop("container_config")
-    folders = config.pop("included_folders")
     return PipelineDeclaration(
         name=record["name"],
         function_path=record["function_path"],
@@ -84,12 +74,34 @@ def declaration_from_json(text: str) -> PipelineDeclaration:
         outputs=tuple(
             Output(name, DataType(data_type), description) for name, data_type, description in record["outputs"]
         ),
-        container_config=ContainerConfig(
-            included_folders=None if folders is None else tuple(folders),
-            system_dependencies=tuple(config.pop("system_dependencies")),
-            **config,
-        ),
+        container_config=_config(record["container_config"]),
     )
+
+
+def config_to_json(config: ContainerConfig) -> str:
+    """A container config as one text."""
+    return _dump(asdict(config))
+
+
+def config_from_json(text: str) -> ContainerConfig:
+    """The inverse of `config_to_json`."""
+    return _config(json.loads(text))
+
+
+def _config(record: dict[str, Any]) -> ContainerConfig:
+    folders, packages = record["included_folders"], record["system_dependencies"]
+    lists = {"included_folders": None if folders is None else tuple(folders), "system_dependencies": tuple(packages)}
+    return ContainerConfig(**(record | lists))
+
+
+def template_to_json(template: TemplateReference) -> str:
+    """A reference to a template as one text."""
+    return _dump(asdict(template))
+
+
+def template_from_json(text: str) -> TemplateReference:
+    """The inverse of `template_to_json`."""
+    return TemplateReference(**json.loads(text))
 
 
 def failure_to_json(failure: Failure | None) -> str | None:

@@ -18,8 +18,8 @@ from pipeyard.engine.pods import Order, Pod
 from pipeyard.errors import InvalidInputError, PodError
 from pipeyard.pod.protocol import FailureKind
 from pipeyard.ports import DataStore, ImageBuilder, Runtime, Store
+from pipeyard.services.code_folders import CodeFolders
 from pipeyard.services.identities import IdentityService, PodScope
-from pipeyard.services.pipelines import CodeFolders
 from pipeyard.services.remembered import Remembered
 from pipeyard.wire import CONTROL_URL_VARIABLE, ENVIRONMENT_URL_VARIABLE, TOKEN_VARIABLE
 

@@ -31,8 +31,9 @@ _DAMAGED = (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, R
 
 @dataclass(frozen=True)
 class ArchiveLimits:
-    """How much an archive may hold; each is the setting `archive_max_...`."""
+    """How much an archive may be and hold; each is a setting `archive_max_...`."""
 
+    packed_bytes: int = 50_000_000
     unpacked_bytes: int = 250_000_000
     members: int = 20_000
 
@@ -57,7 +58,10 @@ def unpack(archive: Path, destination: Path, limits: ArchiveLimits) -> None:
 
 
 def keep_code(archive: Path, kept: Path, code: Path, declaration: PipelineDeclaration, limits: ArchiveLimits) -> None:
-    """Move an uploaded archive to where it is kept and unpack it beside. Raises as `unpack` and `check_included`."""
+    """Move an archive to where it is kept and unpack it beside. Raises as `unpack` and `check_included`."""
+    size = archive.stat().st_size
+    if size > limits.packed_bytes:
+        raise _too_large(f"the code is {size:,} bytes compressed", "archive_max_bytes")
     kept.parent.mkdir(parents=True)
     archive.replace(kept)
     unpack(kept, code, limits)
@@ -157,14 +161,14 @@ def check_included(code: Path, declaration: PipelineDeclaration) -> None:
     if not (code / declaration.function_path).is_file():
         there = _some_files(code, ".py") or "no .py file at all; list the folders with code in included_folders"
         raise InvalidInputError(
-            "function_path", f'"{declaration.function_path}" is not in the archive', f"a file in it: {there}"
+            "function_path", f'"{declaration.function_path}" is not in the code', f"a file in it: {there}"
         )
     requirements = declaration.container_config.requirements_path
     if requirements is not None and not (code / requirements).is_file():
         there = _some_files(code, ".txt")
         raise InvalidInputError(
             "container_config.requirements_path",
-            f'"{requirements}" is not in the archive',
+            f'"{requirements}" is not in the code',
             f"a file in it: {there}" if there else "null for no requirements, or add the file",
         )
 

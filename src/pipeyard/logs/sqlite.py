@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from pipeyard.clock import from_epoch_ms, to_epoch_ms
 from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
@@ -50,6 +51,11 @@ _READ = """
     SELECT at, message, stream, pod_id FROM lines
     WHERE subject_id = ? AND subject = ? AND at >= ? AND at < ?
     ORDER BY at, sequence LIMIT ?
+"""
+_READ_AFTER = """
+    SELECT sequence, at, message, stream, pod_id FROM lines
+    WHERE subject_id = ? AND subject = ? AND sequence > ?
+    ORDER BY sequence LIMIT ?
 """
 _DELETE_LINES = "DELETE FROM lines WHERE subject_id = ? AND subject = ?"
 _DELETE_EVENTS = "DELETE FROM pod_events WHERE subject_id = ? AND subject = ?"
@@ -104,7 +110,18 @@ class SqliteLogStore:
             _LAST_MS if span.to_at is None else to_epoch_ms(span.to_at),
             _WITHOUT_LIMIT if span.limit is None else max(span.limit, 0),
         )
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, given)
+        rows = await self._read(_READ, given)
+        return [LogLine(from_epoch_ms(at), message, stream, pod_id) for at, message, stream, pod_id in rows]
+
+    async def read_after(
+        self, subject: Subject, subject_id: str, number: int, limit: int
+    ) -> Sequence[tuple[int, LogLine]]:
+        """In the order of arrival, each with its number."""
+        rows = await self._read(_READ_AFTER, (subject_id, subject.value, number, limit))
+        return [
+            (sequence, LogLine(from_epoch_ms(at), message, stream, pod_id))
+            for sequence, at, message, stream, pod_id in rows
+        ]
 
     async def delete(self, subject: Subject, subject_ids: Iterable[str]) -> None:
         """Forget all lines of these."""
@@ -124,13 +141,15 @@ class SqliteLogStore:
         # The writer last: the last connection folds the write-ahead log into the file.
         await self._writer.close()
 
-    def _read(self, given: tuple[str, str, int, int, int]) -> list[LogLine]:
-        connection = self._idle.get()  # there are as many as threads
-        try:
-            rows = connection.execute(_READ, given).fetchall()
-        finally:
-            self._idle.put(connection)
-        return [LogLine(from_epoch_ms(at), message, stream, pod_id) for at, message, stream, pod_id in rows]
+    async def _read(self, query: str, given: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        def fetch() -> list[tuple[Any, ...]]:
+            connection = self._idle.get()  # there are as many as threads
+            try:
+                return connection.execute(query, given).fetchall()
+            finally:
+                self._idle.put(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, fetch)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

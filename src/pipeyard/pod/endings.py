@@ -58,6 +58,24 @@ def of_worker(status: int) -> Ending:
     )
 
 
+def is_killed(status: int) -> bool:
+    """Whether SIGKILL ended it, which nothing in a pod sends."""
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+
+def of_memory(most_bytes: int, peak_bytes: int) -> Ending:
+    """The worker was ended because its pod used more memory than it may."""
+    most, more = _mebibytes(most_bytes), _mebibytes(max(most_bytes, peak_bytes) * 5 // 4)
+    peaked = f"peaked at {_mebibytes(peak_bytes)} of {most}" if peak_bytes else f"used more than its {most}"
+    message = f"Out of Memory: the pod {peaked}"
+    remedy = f"Raise ram_request to at least {more}, run fewer executions at the same time, or use less memory."
+    return Ending(Outcome.FAILED, FailureKind.OUT_OF_MEMORY, message, remedy)
+
+
+def _mebibytes(size_bytes: int) -> str:
+    return f"{-(-size_bytes // 1024**2)}MiB"
+
+
 def of_start(status: int) -> Ending:
     """Why the worker ended before it could run any user code."""
     message = f"the worker did not start: {of_worker(status).message}"

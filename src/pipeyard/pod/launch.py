@@ -1,7 +1,8 @@
 """From the interpreter that the runtime starts to a supervisor in its own place.
 
 The body of the `launch` frame: pod_id, pod_dir, image, program, code (or null), mode, parallel, slots, function_path,
-function_name, inputs and outputs ([[name, type]]), variables, level, outside_uid, hidden, gpu, orphan_s.
+function_name, inputs and outputs ([[name, type]]), variables, level, outside_uid, hidden, gpu, orphan_s,
+memory_max_bytes (or null).
 The pod answers on its stdout: "ready\\n" once it is isolated, or the reason why it could not be.
 """
 
@@ -13,7 +14,7 @@ import resource
 import socket
 import sys
 
-from . import folder, isolation, kernel, protocol
+from . import folder, isolation, kernel, memory, protocol
 from .supervisor import Supervisor
 from .worker_process import WorkerProcess
 
@@ -55,6 +56,7 @@ def launch(connection_fd: int, lock_fd: int) -> None:
             return
         frames = decoder.feed(data)
     order = json.loads(frames[0].body)
+    limit = memory.limit_memory(order["pod_id"], order["memory_max_bytes"])
     try:
         files = _isolated(order)
     except OSError as error:
@@ -64,7 +66,7 @@ def launch(connection_fd: int, lock_fd: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):
         os.dup2(null, descriptor)
-    supervisor = Supervisor(order, files, _worker(order))
+    supervisor = Supervisor(order, files, _worker(order, limit))
     kernel.set_dumpable(False)  # user code has the same user id: it must not trace the supervisor
     supervisor.adopt(connection, decoder, frames[1:])
     supervisor.run()
@@ -108,10 +110,10 @@ def _place(order: dict[str, Any], outside: folder.PodPaths) -> isolation.Place:
     return isolation.Place(binds, hidden=order["hidden"], gpu=order["gpu"] > 0, outside_uid=order["outside_uid"])
 
 
-def _worker(order: dict[str, Any]) -> WorkerProcess:
+def _worker(order: dict[str, Any], limit: memory.MemoryLimit | None) -> WorkerProcess:
     isolated = order["level"] == "namespaces"
     paths = folder.PodPaths.isolated() if isolated else _paths_outside(order)
-    return WorkerProcess(order, paths, own_processes=isolated)
+    return WorkerProcess(order, paths, limit, own_processes=isolated)
 
 
 def _compile_program(program: str) -> None:

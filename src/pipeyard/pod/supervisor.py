@@ -13,6 +13,7 @@ from .executions import Execution, Executions
 from .inputs import InputFiles
 from .lines import LineAssembler
 from .link import Link
+from .memory import WATCH_EVERY_S
 from .pipes import Pipes
 from .protocol import FailureKind, Outcome
 from .server_side import ServerSide
@@ -123,11 +124,14 @@ class Supervisor:
             return 0
         now_s = clock.monotonic_s()
         coming = [instant for instant in self._deadlines() if instant > now_s]
+        if self._worker.is_watched:
+            coming.append(now_s + WATCH_EVERY_S)
         return min(coming) - now_s + 0.001 if coming else None
 
     def _enforce_deadlines(self, now_s: float) -> None:
         if self._worker_gone:
             return
+        self._worker.kill_if_too_large()
         for execution in self._executions.running.values():
             if execution.deadline_s is not None and now_s >= execution.deadline_s:
                 execution.deadline_s = None
@@ -254,7 +258,8 @@ class Supervisor:
         if frame.type == "log":
             execution_id = header["execution_id"]
             known = isinstance(execution_id, str) and self._executions.knows(execution_id)
-            self._lines.feed((execution_id if known else None, _stream(header)), frame.body)
+            stream = "stderr" if header["stream"] == "stderr" else "stdout"
+            self._lines.feed((execution_id if known else None, stream), frame.body)
             if known and execution_id not in self._executions.running:
                 self._lines.flush(execution_id)  # a thread that outlives its execution
         elif frame.type == "finished":
@@ -354,17 +359,17 @@ class Supervisor:
         self._after_children()
 
     def _after_children(self) -> None:
-        if self._worker.reap() and not self._worker_gone and self._worker.status is not None:
-            self._on_worker_exit(self._worker.status)
+        if self._worker.reap() and not self._worker_gone:
+            self._on_worker_exit()
 
-    def _on_worker_exit(self, status: int) -> None:
+    def _on_worker_exit(self) -> None:
         self._worker.kill()  # what it has started goes with it, and the pipes come to their end
         self._channel.read_now()
         give_up_s = clock.monotonic_s() + _DRAIN_MAX_S
         while not self._pipes.ended and clock.monotonic_s() < give_up_s:
             self._pipes.drain()
         self._worker_gone = True
-        ending = endings.of_worker(status) if self._worker_up else endings.of_start(status)
+        ending = self._worker.ending(was_up=self._worker_up)
         decided = None
         farewell = self._end_at_s is not None  # an elastic execution finished before: this end is the good one
         for execution in list(self._executions.running.values()):
@@ -392,7 +397,3 @@ class Supervisor:
     def _note_exit(self, reason: str, message: str) -> None:
         os.write(self._exit_fd, json.dumps({"reason": reason, "message": message}).encode())
         self._exit_said = True
-
-
-def _stream(header: dict[str, Any]) -> str:
-    return "stderr" if header["stream"] == "stderr" else "stdout"

@@ -6,13 +6,14 @@ import os
 import signal
 import socket
 
-from . import kernel, process_tree
+from . import endings, kernel, process_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from .folder import PodPaths
+    from .memory import MemoryLimit
 
 CHANNEL_FD = 3
 # Names the pod's folder. By it the runtime finds what a supervisor without a pid namespace has left behind.
@@ -22,8 +23,9 @@ POD_VARIABLE = "PIPEYARD_POD"
 class WorkerProcess:
     """Starts the worker in the pod's place and remembers its ends."""
 
-    def __init__(self, order: dict[str, Any], paths: PodPaths, own_processes: bool) -> None:
+    def __init__(self, order: dict[str, Any], paths: PodPaths, limit: MemoryLimit | None, own_processes: bool) -> None:
         self.paths = paths
+        self._limit = limit
         self._order = order
         self._own_processes = own_processes
         self.pid = 0
@@ -54,6 +56,23 @@ class WorkerProcess:
         process_tree.kill_descendants(self._own_processes)
         self.reap()
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody has to call `kill_if_too_large` again and again."""
+        return self._limit is not None and self._limit.is_watched
+
+    def kill_if_too_large(self) -> None:
+        """End the worker if it uses more memory than it may and the kernel does not see to that."""
+        if self._limit is not None and self._limit.is_watched and self._limit.look():
+            self.kill()
+
+    def ending(self, *, was_up: bool) -> endings.Ending:
+        """Why it ended, once it has."""
+        assert self.status is not None
+        if endings.is_killed(self.status) and self._limit is not None and self._limit.was_exceeded():
+            return endings.of_memory(self._limit.most_bytes, self._limit.peak_bytes())
+        return endings.of_worker(self.status) if was_up else endings.of_start(self.status)
+
     def reap(self) -> bool:
         """Collect the children that have ended. Returns whether the worker has."""
         ended = process_tree.reap()
@@ -64,6 +83,8 @@ class WorkerProcess:
     def _exec(self, stdout: int, stderr: int, channel: int) -> NoReturn:
         try:
             os.setsid()
+            if self._limit is not None:
+                self._limit.enter()
             null = os.open(os.devnull, os.O_RDONLY)
             channel = os.dup(channel)  # out of the way of the low numbers
             for descriptor, number in ((null, 0), (stdout, 1), (stderr, 2), (channel, CHANNEL_FD)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,9 +23,10 @@ from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import check_endpoint_token, listed, shown
 from pipeyard.domain.pipelines import Pipeline
 from pipeyard.errors import ConflictError, InvalidInputError, NotFoundError
-from pipeyard.ports import Engine, LogStore, Store
+from pipeyard.ports import Engine, Store
 from pipeyard.services.cleaning import Cleaning
 from pipeyard.services.endpoint_paths import EndpointPaths
+from pipeyard.services.followed_logs import FollowedLogs
 from pipeyard.services.notices import Notices
 from pipeyard.services.pipelines import PipelineService
 
@@ -37,7 +38,7 @@ class DeploymentService:
     """What a user can ask of deployments."""
 
     store: Store
-    logs: LogStore
+    logs: FollowedLogs
     engine: Engine
     notices: Notices
     cleaning: Cleaning
@@ -178,6 +179,15 @@ class DeploymentService:
         """What its pods printed outside of executions, and what the platform did with them."""
         deployment = await self.get(environment_id, name)
         return await self.logs.read(Subject.DEPLOYMENT, deployment.id, span)
+
+    async def follow_logs(self, environment_id: str, name: str, *, live: bool) -> AsyncIterator[Sequence[LogLine]]:
+        """Those lines as they come, until it is deleted (`live`), or those there are. Raises NotFoundError."""
+        deployment = await self.get(environment_id, name)
+
+        async def is_over() -> bool:
+            return await self.store.get_deployment_by_id(deployment.id) is None
+
+        return self.logs.follow(Subject.DEPLOYMENT, deployment.id, is_over if live else None)
 
 
 def _first_status(mode: Mode) -> DeploymentStatus:

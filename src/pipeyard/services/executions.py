@@ -15,6 +15,7 @@ from pipeyard import clock
 from pipeyard.domain.deployments import Deployment
 from pipeyard.domain.executions import (
     Execution,
+    ExecutionFilter,
     ExecutionStatus,
     ExecutionSummary,
     Failure,
@@ -36,8 +37,9 @@ from pipeyard.errors import (
     NotFoundError,
     TooLargeError,
 )
-from pipeyard.ports import DataStore, Engine, LogStore, Store
+from pipeyard.ports import DataStore, Engine, Store
 from pipeyard.services.cleaning import Cleaning
+from pipeyard.services.followed_logs import FollowedLogs
 from pipeyard.services.notices import Notices
 
 logger = logging.getLogger(__name__)
@@ -67,7 +69,7 @@ class ExecutionService:
     """What a user can ask of executions."""
 
     store: Store
-    logs: LogStore
+    logs: FollowedLogs
     files: DataStore
     engine: Engine
     notices: Notices
@@ -238,9 +240,11 @@ class ExecutionService:
     async def _open(self, path: str) -> AsyncIterator[bytes] | None:
         return None if await self.files.size(path) is None else self.files.read(path)
 
-    async def list(self, pipeline: Pipeline) -> Sequence[ExecutionSummary]:
-        """Newest first, those of the pipeline's deployments included."""
-        return await self.store.list_executions(pipeline.id)
+    async def list(self, chosen: ExecutionFilter) -> Sequence[ExecutionSummary]:
+        """Newest first; those of a pipeline with those of its deployments. Raises NotFoundError (`before`)."""
+        if chosen.before is not None:
+            await self.get(chosen.environment_id, chosen.before)
+        return await self.store.list_executions(chosen)
 
     async def latest_of_pipeline(self, pipeline_id: str) -> str | None:
         """The id of the execution created last, those of the pipeline's deployments included."""
@@ -254,6 +258,18 @@ class ExecutionService:
         """What it printed."""
         await self.get(environment_id, execution_id)
         return await self.logs.read(Subject.EXECUTION, execution_id, span)
+
+    async def follow_logs(
+        self, environment_id: str, execution_id: str, *, live: bool
+    ) -> AsyncIterator[Sequence[LogLine]]:
+        """What it prints, until it has ended (`live`), or what it has printed. Raises NotFoundError."""
+        await self.get(environment_id, execution_id)
+
+        async def is_over() -> bool:
+            status = await self.store.get_status(execution_id)
+            return status is None or status.is_final
+
+        return self.logs.follow(Subject.EXECUTION, execution_id, is_over if live else None)
 
     async def delete(self, environment_id: str, execution_id: str) -> None:
         """Raises NotFoundError, ConflictError while it has not ended."""

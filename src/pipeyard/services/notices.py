@@ -21,6 +21,11 @@ class Notices:
         self._expected: dict[str, asyncio.Future[Outcome | None]] = {}
         self._closed = False
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether every wait is to end."""
+        return self._closed
+
     def notify(self, subject_id: str) -> None:
         """Wake whoever waits for this pipeline, deployment or execution."""
         for changed in self._watchers.get(subject_id, ()):
@@ -69,7 +74,7 @@ class Notices:
         """The first answer of `check` that is not None, asked again at each notice; None when the hold has passed."""
         deadline = asyncio.get_running_loop().time() + hold_s
         # Watch first, then look: a change between the two is not missed.
-        with self._watching(subject_id) as changed:
+        with self.watching(subject_id) as changed:
             while True:
                 changed.clear()
                 answer = await check()
@@ -82,13 +87,16 @@ class Notices:
                     return None
 
     @contextmanager
-    def _watching(self, subject_id: str) -> Iterator[asyncio.Event]:
+    def watching(self, *subject_ids: str) -> Iterator[asyncio.Event]:
+        """An event that each notice of one of these sets, and the end of the server."""
         changed = asyncio.Event()
-        watchers = self._watchers.setdefault(subject_id, set())
-        watchers.add(changed)
+        for subject_id in subject_ids:
+            self._watchers.setdefault(subject_id, set()).add(changed)
         try:
             yield changed
         finally:
-            watchers.discard(changed)
-            if not watchers:
-                self._watchers.pop(subject_id, None)
+            for subject_id in subject_ids:
+                watchers = self._watchers[subject_id]
+                watchers.discard(changed)
+                if not watchers:
+                    del self._watchers[subject_id]

@@ -1,48 +1,24 @@
-"""Pipelines: create from an archive, look at, wait for, delete."""
+"""Pipelines: create, look at, wait for, delete."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeyard import clock
 from pipeyard.domain.deployments import Deployment
-from pipeyard.domain.log_lines import LogLine, LogRange, Subject
-from pipeyard.domain.pipelines import Origin, Pipeline, PipelineDeclaration, PipelineStatus
+from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
+from pipeyard.domain.pipelines import Pipeline, PipelineStatus
 from pipeyard.errors import ConflictError, NotFoundError
-from pipeyard.ports import Engine, LogStore, Store
+from pipeyard.ports import Engine, Store
 from pipeyard.services.cleaning import Cleaning
+from pipeyard.services.code_folders import CodeFolders
 from pipeyard.services.endpoint_paths import EndpointPaths
+from pipeyard.services.followed_logs import FollowedLogs
 from pipeyard.services.notices import Notices
-
-
-@dataclass(frozen=True)
-class CodeFolders:
-    """Where archives and unpacked code are kept, one of each per pipeline."""
-
-    root: Path
-
-    def archive(self, pipeline_id: str) -> Path:
-        """The gzip tar as it was sent."""
-        return self.root / pipeline_id / "code.tgz"
-
-    def code(self, pipeline_id: str) -> Path:
-        """Its content."""
-        return self.root / pipeline_id / "code"
-
-    def remove(self, pipeline_id: str) -> None:
-        """Both. Idempotent."""
-        shutil.rmtree(self.root / pipeline_id, ignore_errors=True)
-
-    def remove_others(self, pipeline_ids: set[str]) -> None:
-        """What a crash between unpacking and the commit left behind."""
-        for folder in self.root.iterdir() if self.root.is_dir() else ():
-            if folder.name not in pipeline_ids:
-                self.remove(folder.name)
+from pipeyard.services.origins import NewPipeline
 
 
 @dataclass(frozen=True)
@@ -50,43 +26,48 @@ class PipelineService:
     """What a user can ask of pipelines."""
 
     store: Store
-    logs: LogStore
+    logs: FollowedLogs
     engine: Engine
     notices: Notices
     folders: CodeFolders
     cleaning: Cleaning
     paths: EndpointPaths
 
-    async def create(
-        self,
-        environment_id: str,
-        user_id: str,
-        declaration: PipelineDeclaration,
-        unpack: Callable[[Path], None],
-    ) -> Pipeline:
-        """Keep the code, store the pipeline, start its build. `unpack` fills the folder it is given, or raises.
+    async def create(self, environment_id: str, user_id: str, new: NewPipeline) -> Pipeline:
+        """Bring its code here, store the pipeline, start its build.
 
-        Raises ConflictError when the name is taken, and whatever `unpack` raises; nothing is left then.
+        Raises ConflictError when the name is taken, and whatever bringing the code raises; nothing is left then.
         """
-        if await self.store.get_pipeline(environment_id, declaration.name) is not None:
-            raise _name_taken(declaration.name)
-        pipeline = Pipeline(
-            id=uuid.uuid4().hex,
-            environment_id=environment_id,
-            declaration=declaration,
-            origin=Origin.LOCAL,
-            status=PipelineStatus.CREATION_PENDING,
-            created_at=clock.now(),
-            created_by=user_id,
-        )
+        name = new.declaration.name
+        if await self.store.get_pipeline(environment_id, name) is not None:
+            raise _name_taken(name)
+        pipeline_id = uuid.uuid4().hex
         try:
-            await asyncio.to_thread(unpack, self.folders.root / pipeline.id)
+            brought = await new.bring(pipeline_id)
+            pipeline = Pipeline(
+                id=pipeline_id,
+                environment_id=environment_id,
+                declaration=new.declaration,
+                origin=new.origin,
+                status=PipelineStatus.CREATION_PENDING,
+                created_at=clock.now(),
+                created_by=user_id,
+                commit_id=brought.commit_id,
+                template=new.template,
+            )
             await self.store.add_pipeline(pipeline)
         except BaseException:
-            await asyncio.to_thread(self.folders.remove, pipeline.id)
+            await asyncio.to_thread(self.folders.remove, pipeline_id)
             raise
+        await self._say(pipeline, brought.said)
         self.engine.build(pipeline)
         return pipeline
+
+    async def _say(self, pipeline: Pipeline, said: Sequence[str]) -> None:
+        """Before its build does, whose lines come after these."""
+        if said:
+            lines = tuple(LogLine(pipeline.created_at, text) for text in said)
+            await self.logs.append(LogBatch(Subject.PIPELINE, pipeline.id, lines))
 
     async def get(self, environment_id: str, name: str) -> Pipeline:
         """Raises NotFoundError."""
@@ -122,6 +103,16 @@ class PipelineService:
         """The build's lines."""
         pipeline = await self.get(environment_id, name)
         return await self.logs.read(Subject.PIPELINE, pipeline.id, span)
+
+    async def follow_logs(self, environment_id: str, name: str, *, live: bool) -> AsyncIterator[Sequence[LogLine]]:
+        """The build's lines as they come, until it has ended (`live`), or those there are. Raises NotFoundError."""
+        pipeline = await self.get(environment_id, name)
+
+        async def is_over() -> bool:
+            seen = await self.store.get_pipeline_by_id(pipeline.id)
+            return seen is None or seen.status is not PipelineStatus.CREATION_PENDING
+
+        return self.logs.follow(Subject.PIPELINE, pipeline.id, is_over if live else None)
 
     async def delete(self, environment_id: str, name: str, *, force: bool) -> tuple[Pipeline, Sequence[Deployment]]:
         """The pipeline and the deployments that went with it. Raises ConflictError when it has some and not `force`."""

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, bindparam, delete, insert, literal_co
 from pipeyard.clock import from_epoch_ms, to_epoch_ms
 from pipeyard.domain.executions import (
     Execution,
+    ExecutionFilter,
     ExecutionStatus,
     ExecutionSummary,
     NewExecution,
@@ -96,9 +97,9 @@ _LIST = (
         *_NAMES,
     )
     .select_from(_NAMED)
-    .where(executions.c.pipeline_id == bindparam("pipeline_id"))
     .order_by(executions.c.number.desc())
 )
+_NUMBER = select(executions.c.number).where(executions.c.id == bindparam("before")).scalar_subquery()
 _STATUS = select(executions.c.status).where(_THIS)
 _INPUT_VALUES = select(executions.c.input_values).where(_THIS)
 _OUTPUT_VALUES = select(executions.c.output_values).where(_THIS)
@@ -190,10 +191,19 @@ class ExecutionRows(Rows):
         """As JSON; None when it has none, or is gone."""
         return await self._text(_OUTPUT_VALUES, execution_id)
 
-    async def list_executions(self, pipeline_id: str) -> Sequence[ExecutionSummary]:
-        """Newest first, those of its deployments included."""
-        given = {"pipeline_id": pipeline_id}
-        return await self._database.read(lambda c: [_summary(row) for row in c.execute(_LIST, given)])
+    async def list_executions(self, chosen: ExecutionFilter) -> Sequence[ExecutionSummary]:
+        """Newest first."""
+        query = _LIST.where(executions.c.environment_id == chosen.environment_id).limit(chosen.limit)
+        if chosen.pipeline_id is not None:
+            query = query.where(executions.c.pipeline_id == chosen.pipeline_id)
+        if chosen.deployment_id is not None:
+            query = query.where(executions.c.deployment_id == chosen.deployment_id)
+        if chosen.status is not None:
+            query = query.where(executions.c.status == chosen.status.value)
+        if chosen.before is not None:
+            query = query.where(executions.c.number < _NUMBER)
+        given = {"before": chosen.before}
+        return await self._database.read(lambda c: [_summary(row) for row in c.execute(query, given)])
 
     async def latest_execution(self, *, pipeline_id: str | None = None, deployment_id: str | None = None) -> str | None:
         """The id of the newest one of that pipeline, of that deployment."""

@@ -10,7 +10,12 @@ from sqlalchemy.exc import IntegrityError
 
 from pipeyard.clock import from_epoch_ms, to_epoch_ms
 from pipeyard.domain.pipelines import Origin, Pipeline, PipelineStatus
-from pipeyard.domain.records import declaration_from_json, declaration_to_json
+from pipeyard.domain.records import (
+    declaration_from_json,
+    declaration_to_json,
+    template_from_json,
+    template_to_json,
+)
 from pipeyard.errors import ConflictError
 from pipeyard.store.cipher import storable_json
 from pipeyard.store.database import Record, Rows
@@ -100,6 +105,7 @@ def _to_row(pipeline: Pipeline) -> dict[str, Any]:
         "commit_id": pipeline.commit_id,
         "image": pipeline.image,
         "declaration": storable_json(declaration_to_json(pipeline.declaration)),
+        "template": None if pipeline.template is None else storable_json(template_to_json(pipeline.template)),
     }
 
 
@@ -120,4 +126,5 @@ def _from_row(row: Record | None) -> Pipeline | None:
         created_by=row.created_by,
         commit_id=row.commit_id,
         image=row.image,
+        template=None if row.template is None else template_from_json(row.template),
     )

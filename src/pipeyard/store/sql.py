@@ -13,11 +13,12 @@ from pipeyard.store.cipher import Cipher
 from pipeyard.store.deployments import DeploymentRows
 from pipeyard.store.executions import ExecutionRows
 from pipeyard.store.pipelines import PipelineRows
-from pipeyard.store.tables import deployments, servers, variables
+from pipeyard.store.projects import ProjectRows
+from pipeyard.store.tables import deployments, projects, servers, variables
 from pipeyard.store.users import UserRows
 
 
-class SqlStore(UserRows, PipelineRows, DeploymentRows, ExecutionRows):
+class SqlStore(UserRows, ProjectRows, PipelineRows, DeploymentRows, ExecutionRows):
     """Implements `ports.Store`."""
 
     async def add_server(self, server_id: str, started_at: datetime) -> None:
@@ -39,7 +40,7 @@ class SqlStore(UserRows, PipelineRows, DeploymentRows, ExecutionRows):
 
 def check_key(connection: Connection, cipher: Cipher) -> None:
     """Raises StoreError if the database was written with another key: better at the start than at each call."""
-    for secret in (variables.c.value, deployments.c.endpoint_token):
+    for secret in (variables.c.value, deployments.c.endpoint_token, projects.c.deploy_key):
         some = connection.execute(select(secret).where(secret.is_not(None)).limit(1)).scalar()
         if some is not None:
             cipher.decrypt(some)

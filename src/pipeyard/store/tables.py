@@ -65,6 +65,14 @@ variables = Table(
     Column("value", LargeBinary, nullable=False),  # encrypted
 )
 
+projects = Table(
+    "projects",
+    metadata,
+    Column("environment_id", ForeignKey("environments.id", ondelete="CASCADE"), primary_key=True),
+    Column("config", Text, nullable=False),  # JSON, see domain.records
+    Column("deploy_key", LargeBinary),  # encrypted
+)
+
 pipelines = Table(
     "pipelines",
     metadata,
@@ -78,6 +86,7 @@ pipelines = Table(
     Column("commit_id", Text),
     Column("image", Text),
     Column("declaration", Text, nullable=False),  # JSON, see domain.records
+    Column("template", Text),  # JSON, see domain.records
     UniqueConstraint("environment_id", "name"),
 )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeyard.domain.pods import PodRef, PodSpec
 from pipeyard.pod import folder as layout
+from pipeyard.pod.memory import remove_group
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ class PodFolder:
         return ""
 
     def remove(self) -> None:
-        """Delete the folder. Idempotent."""
+        """Delete the folder, and the cgroup of its processes, which are gone. Idempotent."""
+        remove_group(self.path.name)
         shutil.rmtree(self.path, ignore_errors=True)
 
     def _json(self, name: str) -> dict[str, Any] | None:

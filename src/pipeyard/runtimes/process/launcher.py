@@ -98,4 +98,5 @@ class Launcher:
             "hidden": [str(self.hidden)],
             "gpu": spec.gpu_request,
             "orphan_s": self.orphan_s,
+            "memory_max_bytes": spec.ram_request_bytes,
         }
