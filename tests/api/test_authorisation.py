@@ -7,8 +7,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import jwt
@@ -17,13 +16,11 @@ from craft_ai_sdk import CraftAiSdk, Output
 from fastapi.routing import iter_route_contexts
 
 from pipeyard import clock
-from pipeyard.api.app import create_app
-from pipeyard.api.context import Services
 from pipeyard.data_folder import DataFolder
 from pipeyard.domain.users import Environment
 from pipeyard.services.identities import POD_ACCESS_TTL_S
-from pipeyard.settings import Settings
 from pipeyard.store.sqlite import SqliteStore
+from tests.api.applications import bare_application
 from tests.compat.conftest import WAITING_INPUTS, WAITING_OUTPUTS
 from tests.compat.gates import DOORS, opened_gate
 from tests.docs.pages import DOCS, REFERENCE, Page
@@ -57,7 +54,7 @@ def main():
 
 def application_routes() -> set[Route]:
     """All that the application would answer, from its own list."""
-    app = create_app(cast(Services, SimpleNamespace(settings=Settings())))
+    app = bare_application()
     return {
         (method, context.path)
         for context in iter_route_contexts(app.routes)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 import schemathesis
@@ -14,13 +12,11 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
 
-from pipeyard.api.app import create_app
-from pipeyard.api.context import Services
-from pipeyard.settings import Settings
+from tests.api.applications import bare_application
 from tests.fuzz.worlds import SETTINGS, UNASKED, configuration
 from tests.platforms import Platform
 
-PATHS = create_app(cast(Services, SimpleNamespace(settings=Settings()))).openapi()["paths"]
+PATHS = bare_application().openapi()["paths"]
 OPERATIONS = sorted((method.upper(), path) for path, methods in PATHS.items() for method in methods)
 CHECKS_UNASKED = [check for check in schemathesis.checks.CHECKS.get_all() if check.__name__ in UNASKED]
 FEW = settings(

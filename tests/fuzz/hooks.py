@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
+import itertools
 import zlib
 from typing import Any
 
@@ -13,27 +12,16 @@ from schemathesis import GenerationMode
 from schemathesis.core.failures import Failure
 from schemathesis.transport.serialization import Binary
 
+from tests.api.bad_requests import tar
+
 MAIN = b"def main(**inputs):\n    return inputs\n"
 # Of the world's own: later requests need them. Names that begin so are never deleted nor disabled.
 KEPT = "kept"
 LOW_LATENCY_MAX = 4
 
-
-def archive(files: dict[str, bytes]) -> bytes:
-    """A gzip tar, as the client sends code."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return buffer.getvalue()
-
-
 schemathesis.openapi.format(
-    "binary", st.one_of(st.just(Binary(archive({"main.py": MAIN}))), st.binary(max_size=200).map(Binary))
+    "binary", st.one_of(st.just(Binary(tar({"main.py": MAIN}))), st.binary(max_size=200).map(Binary))
 )
-
 
 _creations: set[str] = set()  # ids of the cases that `map_case` made valid creations of pipelines of
 
@@ -55,19 +43,23 @@ def map_case(context: Any, case: schemathesis.Case) -> schemathesis.Case:
     return case
 
 
-_low_latency: list[str] = []
+_low_latency = itertools.count(1)
 
 
 @schemathesis.hook
 def filter_case(context: Any, case: schemathesis.Case) -> bool:
-    """Keep what later requests need, and the machine usable: each low latency deployment is a running pod."""
+    """Keep what later requests need, and the machine usable: each low latency deployment is a running pod.
+
+    The log of a deployment is followed until somebody deletes it: nobody would.
+    """
     name = str((case.path_parameters or {}).get("name", ""))
     if case.method in ("DELETE", "PATCH") and name.startswith(KEPT):
         return False
+    if case.path.endswith("/deployments/{name}/logs") and str((case.query or {}).get("follow")).lower() == "true":
+        return False
     body = case.body if isinstance(case.body, dict) else {}
     if body.get("mode") == "low_latency":
-        _low_latency.append(name)
-        return len(_low_latency) <= LOW_LATENCY_MAX
+        return next(_low_latency) <= LOW_LATENCY_MAX
     return True
 
 
