@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -11,6 +12,17 @@ from typing import Any
 from pipeyard.errors import SettingsError
 
 ISOLATION_LEVELS = ("process", "namespaces")
+_ABOVE_ZERO = (
+    "wait_hold_s",
+    "elastic_max_pods",
+    "builds_max",
+    "queue_max_executions",
+    "access_token_ttl_s",
+    "file_max_bytes",
+    "signed_url_ttl_s",
+)
+# Keys of S3 are bounded: what is left of one belongs to the paths of users.
+_S3_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?=.{0,81}$)(/[A-Za-z0-9_.-]+)*/?")
 
 
 def _setting(default: Any, reason: str) -> Any:
@@ -32,7 +44,13 @@ class Settings:
     archive_max_unpacked_bytes: int = _setting(250_000_000, "Five times the archive; beyond it an archive is a bomb.")
     archive_max_members: int = _setting(20_000, "More files than a repository of code has.")
     values_max_bytes: int = _setting(5_000_000, "Values pass through memory; beyond it a file input is right.")
-    file_max_bytes: int = _setting(5_000_000_000, "One file of an execution; streamed, so disk is the limit.")
+    file_max_bytes: int = _setting(
+        5_000_000_000, "One file of an execution or object of the data store; streamed, so disk is the limit."
+    )
+    data_store_url: str = _setting(
+        "", "Empty: a folder of data_dir. `s3://bucket/prefix`: S3, see the AWS_* variables."
+    )
+    signed_url_ttl_s: int = _setting(3600, "Long enough to begin a transfer, which then takes as long as it takes.")
     queue_max_executions: int = _setting(
         1000, "Open executions per deployment; beyond it callers are told to come back."
     )
@@ -48,7 +66,10 @@ class Settings:
         if self.isolation_minimum not in ISOLATION_LEVELS:
             allowed = ", ".join(ISOLATION_LEVELS)
             raise SettingsError(f'isolation_minimum: "{self.isolation_minimum}" is unknown; allowed: {allowed}')
-        for name in ("wait_hold_s", "elastic_max_pods", "builds_max", "queue_max_executions", "access_token_ttl_s"):
+        if self.data_store_url and not _S3_URL.fullmatch(self.data_store_url):
+            allowed = "nothing, or s3://bucket or s3://bucket/prefix, the prefix at most 80 characters"
+            raise SettingsError(f'data_store_url: "{self.data_store_url}" is not usable; allowed: {allowed}')
+        for name in _ABOVE_ZERO:
             if getattr(self, name) <= 0:
                 raise SettingsError(f"{name}: {getattr(self, name)} is not usable; allowed: more than 0")
         if self.access_token_ttl_s <= 120:

@@ -20,6 +20,7 @@ from pipeyard.engine.places import Places
 from pipeyard.engine.workshop import Workshop
 from pipeyard.ports import Adapters
 from pipeyard.services.cleaning import Cleaning
+from pipeyard.services.data_store import DataStoreService
 from pipeyard.services.deployments import DeploymentService
 from pipeyard.services.endpoint_paths import endpoint_paths
 from pipeyard.services.executions import ExecutionService
@@ -28,6 +29,8 @@ from pipeyard.services.installation import find_environment
 from pipeyard.services.notices import Notices
 from pipeyard.services.pipelines import CodeFolders, PipelineService
 from pipeyard.services.remembered import Remembered
+from pipeyard.services.signed_urls import SignedUrls
+from pipeyard.services.upload_ledger import UploadLedger
 from pipeyard.services.variables import VariableService
 from pipeyard.settings import Settings
 
@@ -58,7 +61,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         if outcome is not None:
             notices.tell(execution_id, outcome)
 
-    output_files = OutputFiles(folder / "incoming", files)
+    output_files = OutputFiles(folder / "incoming", files, store)
     workshop = Workshop(
         store=store,
         runtime=adapters.runtime,
@@ -85,6 +88,12 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         executions=ExecutionService(
             store, logs, files, engine, notices, cleaning, server_id, settings.values_max_bytes
         ),
+        data_store=DataStoreService(
+            files,
+            SignedUrls.derived(folder.signing_key(), settings.signed_url_ttl_s),
+            UploadLedger(folder / "part_uploads"),
+            settings.file_max_bytes,
+        ),
         endpoint_paths=paths,
         environments=Remembered(find_environment(store)),
         folders=folders,
@@ -94,7 +103,8 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         health=functools.partial(_health, adapters),
         pods_of=engine.list_pods,
     )
-    return Platform(adapters, services, engine, Janitor(workshop, services.uploads), notices)
+    janitor = Janitor(workshop, services.uploads, services.data_store)
+    return Platform(adapters, services, engine, janitor, notices)
 
 
 async def _health(adapters: Adapters) -> dict[str, Any]:

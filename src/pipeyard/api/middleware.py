@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipeyard.errors import TooLargeError
 from pipeyard.services.installation import DEFAULT_ENVIRONMENT
 from pipeyard.settings import Settings
-from pipeyard.wire import API_PREFIX
+from pipeyard.wire import API_PREFIX, SIGNED_CONTENT_PATH
 
 _PREFIX = re.compile(r"/environments/([^/]+)(?=/)")
 _TAKES_FILES = re.compile(rf"{API_PREFIX}/(pipelines/[^/]+/run|deployments/[^/]+/executions)|/endpoints/[^/]+")
@@ -87,6 +87,8 @@ class BodyLimit:
         if scope["path"] == f"{API_PREFIX}/pipelines":
             hint = "leave data out of included_folders (archive_max_bytes is the setting)"
             return settings.archive_max_bytes + _SLACK_BYTES, hint
+        if scope["path"] == SIGNED_CONTENT_PATH:  # refuses whom it does not know before it reads
+            return settings.file_max_bytes + _SLACK_BYTES, "file_max_bytes is the setting"
         content_type = next((value for key, value in scope["headers"] if key == b"content-type"), b"")
         # Forms elsewhere are small, and JSON is read into memory whatever its type says.
         if content_type.lower().startswith(b"multipart/form-data") and _TAKES_FILES.fullmatch(scope["path"]):

@@ -105,7 +105,7 @@ _STATUSES: dict[tuple[str, str], dict[str, str]] = {
     ("get", "/endpoints/v1/{path}/executions/{execution_id}"): {"200": "The result", "307": _HELD},
 }
 _POINTER = re.compile(r" \(wire\.md [\d.]+\)")
-_PUBLIC = {"/auth/refresh", "/health", "/environment-info", "/pipelines/{name}/archive"}
+_PUBLIC = {"/auth/refresh", "/health", "/environment-info", "/pipelines/{name}/archive", "/data-store/content"}
 
 
 def describe(app: FastAPI) -> None:
