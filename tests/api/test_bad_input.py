@@ -8,7 +8,8 @@ import httpx
 import pytest
 from craft_ai_sdk import Input, Output
 
-from tests.api.bad_requests import CASES, Case, World
+from tests.api import bad_data_store, bad_requests
+from tests.api.bad_requests import Case, World
 from tests.platforms import Platform
 
 INPUTS = [
@@ -25,6 +26,7 @@ def main(text, number=None, flag=None, thing=None, items=None, upload=None):
     return {"result": text, "report": None}
 """
 MESSAGE_LENGTH_MAX = 2_000
+CASES = [*bad_requests.CASES, *bad_data_store.CASES]
 
 
 @pytest.fixture(scope="module")

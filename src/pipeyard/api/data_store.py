@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from pipeyard.api.context import AnyCaller, Hub, Place, reachable_url
 from pipeyard.api.json_answers import json_answer
-from pipeyard.api.operations import FORM, INSTANT, JSON, TEXT, WHOLE, array, maybe, operation, record
+from pipeyard.api.operations import FORM, INSTANT, JSON, MULTIPART, TEXT, WHOLE, array, maybe, operation, record
 from pipeyard.api.queries import content_type, read_object
 from pipeyard.api.uploads import read_form
 from pipeyard.clock import to_wire
@@ -153,11 +153,11 @@ async def _read_path(request: Request) -> Any:
     """The path in the query, in JSON or in a form, whatever the method."""
     if PATH in request.query_params:
         return request.query_params[PATH]
-    if content_type(request) == JSON:
-        fields = await read_object(request)
-    else:
+    if content_type(request) in (FORM, MULTIPART):
         async with read_form(request) as form:
-            fields = dict(form.texts)
+            fields: dict[str, Any] = dict(form.texts)
+    else:
+        fields = await read_object(request)
     check_keys("", fields, (PATH,))
     return fields.get(PATH)
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from pipeyard.domain.objects import StoredObject
 
-_RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})")
+_RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})", re.IGNORECASE)
 
 
 def check_etag(request: Request, etag: str) -> bool:
