@@ -22,7 +22,7 @@ _ABOVE_ZERO = (
     "signed_url_ttl_s",
 )
 # Keys of S3 are bounded: what is left of one belongs to the paths of users.
-_S3_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?=.{0,81}$)(/[A-Za-z0-9_.-]+)*/?")
+_S3_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?=.{0,81}$)(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*/?")
 
 
 def _setting(default: Any, reason: str) -> Any:
@@ -72,6 +72,8 @@ class Settings:
         for name in _ABOVE_ZERO:
             if getattr(self, name) <= 0:
                 raise SettingsError(f"{name}: {getattr(self, name)} is not usable; allowed: more than 0")
+        if self.signed_url_ttl_s > 604_800:
+            raise SettingsError("signed_url_ttl_s: S3 signs for a week at most; allowed: up to 604800")
         if self.access_token_ttl_s <= 120:
             raise SettingsError("access_token_ttl_s: clients refresh 120 s early; allowed: more than 120")
 

@@ -51,6 +51,11 @@ def test_the_calls_of_endpoints_are_listed_too(openapi: dict[str, Any]) -> None:
     assert "get" in openapi["paths"]["/endpoints/{path}/executions/{execution_id}"]
 
 
+def test_errors_of_signed_urls_are_announced_as_xml(openapi: dict[str, Any]) -> None:
+    for operation in openapi["paths"]["/api/v1/data-store/content"].values():
+        assert list(operation["responses"]["4XX"]["content"]) == ["application/xml"]
+
+
 def test_no_route_promises_the_frameworks_error_body(openapi: dict[str, Any]) -> None:
     for methods in openapi["paths"].values():
         for operation in methods.values():

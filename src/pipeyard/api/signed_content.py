@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from email.utils import format_datetime
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter
@@ -11,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from pipeyard.api.context import Hub
-from pipeyard.api.operations import BYTES, FILE, MULTIPART, TEXT, operation, record
+from pipeyard.api.operations import BYTES, FILE, MULTIPART, TEXT, Json, operation, record
 from pipeyard.api.ranges import check_etag, read_range
 from pipeyard.api.uploads import read_body, read_form
+from pipeyard.api.xml_answers import XML_RESPONSES
 from pipeyard.domain.objects import StoredObject
 from pipeyard.errors import InvalidInputError, NotFoundError
 from pipeyard.wire import API_PREFIX, SIGNED_CONTENT_PATH
@@ -21,22 +23,26 @@ from pipeyard.wire import API_PREFIX, SIGNED_CONTENT_PATH
 router = APIRouter(tags=["Data store"])
 _PATH = SIGNED_CONTENT_PATH.removeprefix(API_PREFIX)
 _FILE_FIELD = "file"
-_QUERY = {"token": TEXT}
+
+
+def _operation(answers: Mapping[int, tuple[str, None]], bodies: Mapping[str, Json] | None = None) -> dict[str, Any]:
+    """As `operation`, with a token in the query and errors in XML."""
+    described = operation(answers, bodies=bodies, query={"token": TEXT})
+    return described | {"responses": described["responses"] | XML_RESPONSES}
 
 
 @router.get(
     _PATH,
     summary="An object, for a signed URL",
-    **operation(
+    **_operation(
         {
             200: ("Its bytes", None),
             206: ("The bytes of the range", None),
             304: ("It still has that ETag", None),
         },
-        query=_QUERY,
     ),
 )
-@router.head(_PATH, summary="An object without its bytes", **operation({200: ("Its headers", None)}, query=_QUERY))
+@router.head(_PATH, summary="An object without its bytes", **_operation({200: ("Its headers", None)}))
 async def download(request: Request, hub: Hub) -> Response:
     """One range at a time; `If-None-Match`, `If-Match` and `If-Range` with its ETag. Errors are XML, as those of S3."""
     access = hub.data_store.urls.read(_token(request), "read")
@@ -63,7 +69,7 @@ async def download(request: Request, hub: Hub) -> Response:
 @router.post(
     _PATH,
     summary="Upload an object, for a signed URL",
-    **operation({204: ("Stored", None)}, bodies={MULTIPART: record({_FILE_FIELD: FILE})}, query=_QUERY),
+    **_operation({204: ("Stored", None)}, bodies={MULTIPART: record({_FILE_FIELD: FILE})}),
 )
 async def upload(request: Request, hub: Hub) -> Response:
     """A form with the file part `file`. Errors are XML, as those of S3."""
@@ -78,7 +84,7 @@ async def upload(request: Request, hub: Hub) -> Response:
 @router.put(
     _PATH,
     summary="Upload one part, for a signed URL",
-    **operation({200: ("Stored; its ETag is in the header", None)}, bodies={BYTES: FILE}, query=_QUERY),
+    **_operation({200: ("Stored; its ETag is in the header", None)}, bodies={BYTES: FILE}),
 )
 async def upload_part(request: Request, hub: Hub) -> Response:
     """Exactly as many bytes as were announced. Errors are XML, as those of S3."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 from xml.sax.saxutils import escape
 
 from starlette.responses import Response
@@ -14,6 +15,13 @@ _CODES = {
     "PermissionDenied": "AccessDenied",
     "InvalidInput": "InvalidRequest",
     "TooLarge": "EntityTooLarge",
+}
+# For OpenAPI, in place of the JSON of all other routes.
+XML_RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {
+        "description": "What was wrong, in the form of S3",
+        "content": {"application/xml": {"schema": {"type": "string"}}},
+    }
 }
 _UNFIT = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # for XML
 

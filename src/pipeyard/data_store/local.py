@@ -30,9 +30,9 @@ class LocalDataStore:
 
     async def take(self, path: str, file: Path) -> int:
         """See `ports.DataStore.take`."""
-        place = place_of(self._objects, path)
-        await asyncio.to_thread(self._files.take, file, place)
-        return place.stat().st_size
+        size = file.stat().st_size
+        await asyncio.to_thread(self._files.take, file, place_of(self._objects, path))
+        return size
 
     async def copy(self, path: str, target: str) -> bool:
         """See `ports.DataStore.copy`. Both share their bytes on disk: an object is replaced, never changed."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from obstore import GetOptions  # exists for type checkers alone
 
 CHUNK_BYTES = 8 * 1024 * 1024
+READ_BYTES = 1024 * 1024
 PARTS_AT_ONCE = 3  # that many chunks of one file are in memory
 DEFAULT_REGION = "us-east-1"
 _GONE = ("NoSuchUpload", "NoSuchKey")
@@ -112,7 +113,7 @@ class S3DataStore:
             options["range"] = {"offset": start}
         with _told(path):
             answer = await obstore.get_async(self._store, self._key(path), options=options)
-            async for chunk in answer.stream():
+            async for chunk in answer.stream(READ_BYTES):
                 yield bytes(chunk)
 
     async def delete(self, path: str) -> bool:

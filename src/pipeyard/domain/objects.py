@@ -6,6 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Literal
 
 from pipeyard.domain.names import check_text, shown
 from pipeyard.errors import InvalidInputError
@@ -39,11 +40,14 @@ class Part:
     etag: str
 
 
+AccessKind = Literal["read", "write", "part"]
+
+
 @dataclass(frozen=True)
 class Access:
     """What a signed URL opens: `kind` is read, write (at most `size` bytes) or part (exactly `size` bytes)."""
 
-    kind: str
+    kind: AccessKind
     key: str
     size: int = 0
     upload_id: str = ""

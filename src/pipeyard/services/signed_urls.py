@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import jwt
 
 from pipeyard import clock
-from pipeyard.domain.objects import Access
+from pipeyard.domain.objects import Access, AccessKind
 from pipeyard.errors import PermissionDeniedError
 from pipeyard.wire import SIGNED_CONTENT_PATH
 
@@ -32,7 +32,7 @@ class SignedUrls:
         claims = {"access": asdict(access), "exp": int(clock.now().timestamp()) + self.ttl_s}
         return f"{base_url}{SIGNED_CONTENT_PATH}?token={jwt.encode(claims, self.key, algorithm=_ALGORITHM)}"
 
-    def read(self, token: str, kind: str) -> Access:
+    def read(self, token: str, kind: AccessKind) -> Access:
         """What the token of such a URL opens. Raises PermissionDeniedError when it does not open that kind."""
         try:
             access = Access(**jwt.decode(token, self.key, algorithms=[_ALGORITHM])["access"])
