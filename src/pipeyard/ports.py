@@ -25,6 +25,7 @@ from pipeyard.domain.executions import (
 )
 from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
 from pipeyard.domain.metrics import MetricOwner, MetricPage, MetricQuery, Recording
+from pipeyard.domain.objects import Access, Part, SignedRequest, StoredObject
 from pipeyard.domain.pipelines import Pipeline, PipelineDeclaration, PipelineStatus
 from pipeyard.domain.pods import IsolationLevel, PodRef, PodSpec, PodState
 from pipeyard.domain.projects import Project
@@ -243,19 +244,35 @@ class Repositories(Protocol):
 
 
 class DataStore(Protocol):
-    """Objects by path: files of executions, and the users' own."""
+    """Objects by path: files of executions, and the users' own. One appears whole and durably, or not at all."""
 
     async def take(self, path: str, file: Path) -> int:
-        """Store a local file as an object, whole or not at all, durably; the file is gone then. Its size in bytes."""
+        """Store a local file as an object; the file is gone then. Its size in bytes."""
         ...
 
-    async def size(self, path: str) -> int | None: ...
-    def read(self, path: str) -> AsyncIterator[bytes]:
-        """The object in chunks. Raises NotFoundError."""
+    async def copy(self, path: str, target: str) -> bool: ...
+    async def find(self, path: str) -> StoredObject | None: ...
+    async def list(self, prefix: str, after: str, limit: int) -> Sequence[StoredObject]:
+        """The first objects below a folder ("a/", or "") whose path is beyond `after`, in the order of the paths."""
+        ...
+
+    def read(self, path: str, start: int = 0, stop: int | None = None, etag: str = "") -> AsyncIterator[bytes]:
+        """Bytes `start` to `stop`, excluded, in chunks. Raises NotFoundError, also when its ETag is another one."""
         ...
 
     async def delete(self, path: str) -> bool: ...
     async def delete_folder(self, prefix: str) -> None: ...
+    async def start_upload(self, path: str) -> str:
+        """An upload in parts; its id. The methods on one raise NotFoundError when it is over, or never was."""
+        ...
+
+    async def take_part(self, path: str, upload_id: str, number: int, file: Path) -> str: ...
+    async def list_parts(self, path: str, upload_id: str) -> Sequence[Part]: ...
+    async def finish_upload(self, path: str, upload_id: str, parts: Sequence[Part]) -> None: ...
+    async def sweep_uploads(self, before: datetime) -> None: ...
+    async def sign(self, access: Access, ttl_s: int) -> SignedRequest | None:
+        """A URL of the store itself. None: it has none, our own server must receive and send the bytes."""
+        ...
 
 
 class Runtime(Protocol):

@@ -14,6 +14,7 @@ from pipeyard.api.app import create_app
 from pipeyard.data_folder import Credentials, DataFolder
 from pipeyard.data_store.local import LocalDataStore
 from pipeyard.domain.pods import IsolationLevel
+from pipeyard.errors import SettingsError
 from pipeyard.http_server import create_server, listen, local_url, watch_signals
 from pipeyard.images.archives import ArchiveLimits, keep_code
 from pipeyard.images.enclosure import Enclosure
@@ -21,7 +22,7 @@ from pipeyard.images.git_access import program_versions
 from pipeyard.images.git_repositories import GitRepositories
 from pipeyard.images.venv import VenvImageBuilder
 from pipeyard.logs.sqlite import SqliteLogStore
-from pipeyard.ports import Adapters
+from pipeyard.ports import Adapters, DataStore
 from pipeyard.runtimes.gpus import Gpus
 from pipeyard.runtimes.machine import MachineGauge
 from pipeyard.runtimes.process.runtime import PodOptions, ProcessRuntime
@@ -75,7 +76,7 @@ async def open_adapters(settings: Settings, folder: DataFolder) -> Adapters:
     return Adapters(
         store=store,
         logs=SqliteLogStore.open(folder / "logs.db"),
-        files=LocalDataStore(folder / "data_store"),
+        files=await _open_data_store(settings, folder),
         images=_image_builder(settings, folder, runtime),
         runtime=runtime,
         repositories=GitRepositories(
@@ -93,6 +94,17 @@ async def open_adapters(settings: Settings, folder: DataFolder) -> Adapters:
 def pod_options(settings: Settings) -> PodOptions:
     """What the runtime is opened with."""
     return PodOptions(minimum=IsolationLevel(settings.isolation_minimum), orphan_s=settings.supervisor_orphan_s)
+
+
+async def _open_data_store(settings: Settings, folder: DataFolder) -> DataStore:
+    if not settings.data_store_url:
+        return LocalDataStore(folder / "data_store")
+    try:
+        # Not at the top: it needs the extra [s3], and takes memory and a second of the start.
+        from pipeyard.data_store.s3 import S3DataStore  # noqa: PLC0415
+    except ImportError as error:
+        raise SettingsError("data_store_url: S3 needs more packages; run: pip install 'pipeyard[s3]'") from error
+    return await asyncio.to_thread(S3DataStore.open, settings.data_store_url)
 
 
 def _image_builder(settings: Settings, folder: DataFolder, runtime: ProcessRuntime) -> VenvImageBuilder:

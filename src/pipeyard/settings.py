@@ -12,6 +12,20 @@ from typing import Any
 from pipeyard.errors import SettingsError
 
 ISOLATION_LEVELS = ("process", "namespaces")
+_ABOVE_ZERO = (
+    "wait_hold_s",
+    "elastic_max_pods",
+    "builds_max",
+    "queue_max_executions",
+    "access_token_ttl_s",
+    "file_max_bytes",
+    "signed_url_ttl_s",
+    "git_timeout_s",
+    "resource_sample_s",
+    "resource_keep_days",
+)
+# Keys of S3 are bounded: what is left of one belongs to the paths of users.
+_S3_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?=.{0,81}$)(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*/?")
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?/?")
 
@@ -35,7 +49,13 @@ class Settings:
     archive_max_unpacked_bytes: int = _setting(250_000_000, "Five times the archive; beyond it an archive is a bomb.")
     archive_max_members: int = _setting(20_000, "More files than a repository of code has.")
     values_max_bytes: int = _setting(5_000_000, "Values pass through memory; beyond it a file input is right.")
-    file_max_bytes: int = _setting(5_000_000_000, "One file of an execution; streamed, so disk is the limit.")
+    file_max_bytes: int = _setting(
+        5_000_000_000, "One file of an execution or object of the data store; streamed, so disk is the limit."
+    )
+    data_store_url: str = _setting(
+        "", "Empty: a folder of data_dir. `s3://bucket/prefix`: S3, see the AWS_* variables."
+    )
+    signed_url_ttl_s: int = _setting(3600, "Long enough to begin a transfer, which then takes as long as it takes.")
     queue_max_executions: int = _setting(
         1000, "Open executions per deployment; beyond it callers are told to come back."
     )
@@ -61,20 +81,16 @@ class Settings:
         if self.isolation_minimum not in ISOLATION_LEVELS:
             allowed = ", ".join(ISOLATION_LEVELS)
             raise SettingsError(f'isolation_minimum: "{self.isolation_minimum}" is unknown; allowed: {allowed}')
-        for name in (
-            "wait_hold_s",
-            "elastic_max_pods",
-            "builds_max",
-            "queue_max_executions",
-            "access_token_ttl_s",
-            "git_timeout_s",
-            "resource_sample_s",
-            "resource_keep_days",
-        ):
+        if self.data_store_url and not _S3_URL.fullmatch(self.data_store_url):
+            allowed = "nothing, or s3://bucket or s3://bucket/prefix, the prefix at most 80 characters"
+            raise SettingsError(f'data_store_url: "{self.data_store_url}" is not usable; allowed: {allowed}')
+        for name in _ABOVE_ZERO:
             if getattr(self, name) <= 0:
                 raise SettingsError(f"{name}: {getattr(self, name)} is not usable; allowed: more than 0")
         if not 0 <= self.schedule_catch_up_s < float("inf"):
             raise SettingsError(f"schedule_catch_up_s: {self.schedule_catch_up_s} is not usable; allowed: 0 or more")
+        if self.signed_url_ttl_s > 604_800:
+            raise SettingsError("signed_url_ttl_s: S3 signs for a week at most; allowed: up to 604800")
         if self.access_token_ttl_s <= 120:
             raise SettingsError("access_token_ttl_s: clients refresh 120 s early; allowed: more than 120")
         if self.vector_database_url and not _ORIGIN.fullmatch(self.vector_database_url):

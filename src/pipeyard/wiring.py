@@ -23,6 +23,7 @@ from pipeyard.engine.workshop import Workshop
 from pipeyard.ports import Adapters
 from pipeyard.services.cleaning import Cleaning
 from pipeyard.services.code_folders import CodeFolders
+from pipeyard.services.data_store import DataStoreService
 from pipeyard.services.deployments import DeploymentService
 from pipeyard.services.endpoint_paths import endpoint_paths
 from pipeyard.services.executions import ExecutionService
@@ -36,8 +37,10 @@ from pipeyard.services.pipelines import PipelineService
 from pipeyard.services.projects import ProjectService
 from pipeyard.services.remembered import Remembered
 from pipeyard.services.resource_usage import ResourceUsageService
+from pipeyard.services.signed_urls import SignedUrls
 from pipeyard.services.templates import SHIPPED, load_templates
 from pipeyard.services.ticks import TickService
+from pipeyard.services.upload_ledger import UploadLedger
 from pipeyard.services.variables import VariableService
 from pipeyard.services.vector_databases import VectorDatabaseService
 from pipeyard.settings import Settings
@@ -72,7 +75,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         if outcome is not None:
             notices.tell(execution_id, outcome)
 
-    output_files = OutputFiles(folder / "incoming", files)
+    output_files = OutputFiles(folder / "incoming", files, store)
     workshop = Workshop(
         store=store,
         runtime=adapters.runtime,
@@ -107,6 +110,12 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         executions=executions,
         metrics=MetricService(store, pipelines, deployments, executions),
         resource_usage=ResourceUsageService(store, adapters.gauge, deployments, executions, settings),
+        data_store=DataStoreService(
+            files,
+            SignedUrls.derived(folder.signing_key(), settings.signed_url_ttl_s),
+            UploadLedger(folder / "part_uploads"),
+            settings.file_max_bytes,
+        ),
         endpoint_paths=paths,
         environments=Remembered(find_environment(store)),
         origins=Origins(projects, templates, adapters.repositories, folders, adapters.keep_code, uploads),
@@ -120,7 +129,8 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         pods_of=engine.list_pods,
     )
     sampler = Sampler(workshop, adapters.gauge, settings)
-    return Platform(adapters, services, engine, scheduler, Janitor(workshop, services.uploads), sampler, notices)
+    janitor = Janitor(workshop, services.uploads, services.data_store)
+    return Platform(adapters, services, engine, scheduler, janitor, sampler, notices)
 
 
 async def _health(adapters: Adapters) -> dict[str, Any]:

@@ -197,7 +197,7 @@ def expired_token(platform: Platform) -> str:
 
 
 def test_every_route_of_the_application_has_a_class() -> None:
-    assert application_routes() == set(CLASSES)
+    assert application_routes() == {route for route in CLASSES if route[0] != "HEAD"}
     assert set(CLASSES.values()) <= set(COLUMNS)
 
 

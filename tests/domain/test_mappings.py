@@ -153,3 +153,25 @@ def test_a_variable_is_left_to_the_start_of_the_execution() -> None:
 def test_what_does_not_fit_is_refused_by_name(values: dict[str, Any], files: list[str], said: str) -> None:
     with pytest.raises(InvalidInputError, match=said):
         resolve_inputs(map_inputs(INPUTS, None, Rule.ENDPOINT), values, files)
+
+
+@pytest.mark.parametrize("rule", [None, Rule.ENDPOINT, Rule.PERIODIC])
+def test_files_come_from_the_data_store_and_go_there_by_every_trigger(rule: Rule | None) -> None:
+    inputs = map_inputs(
+        [Input("f", DataType.FILE)], [{"pipeline_input_name": "f", "datastore_path": "a b/é.bin"}], rule
+    )
+    outputs = map_outputs(
+        [Output("o", DataType.FILE)], [{"pipeline_output_name": "o", "datastore_path": "{date}/{execution_id}"}], rule
+    )
+    assert [(one.source, one.at) for one in inputs] == [(Source.DATASTORE, "a b/é.bin")]
+    assert [(one.destination, one.at) for one in outputs] == [(Destination.DATASTORE, "{date}/{execution_id}")]
+    resolved = resolve_inputs(inputs, {}, [])
+    assert (resolved.values, resolved.files, resolved.ignored) == ({}, {}, ())
+
+
+@pytest.mark.parametrize("data_type", [one for one in DataType if one is not DataType.FILE])
+def test_values_neither_come_from_the_data_store_nor_go_there(data_type: DataType) -> None:
+    with pytest.raises(InvalidInputError, match="datastore_path"):
+        map_inputs([Input("v", data_type)], [{"pipeline_input_name": "v", "datastore_path": "a"}], None)
+    with pytest.raises(InvalidInputError, match="datastore_path"):
+        map_outputs([Output("v", data_type)], [{"pipeline_output_name": "v", "datastore_path": "a"}], None)

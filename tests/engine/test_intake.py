@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeyard.domain.executions import ExecutionStatus, Outcome
+from pipeyard.domain.executions import Execution, ExecutionStatus, Outcome
 from pipeyard.domain.log_lines import LogBatch, Subject
+from pipeyard.domain.mappings import Destination, OutputMapping
+from pipeyard.domain.values import DataType
 from pipeyard.engine.intake import Intake, Records
 from pipeyard.engine.output_files import OutputFiles
 from pipeyard.pod.protocol import Frame
@@ -23,6 +26,7 @@ class SlowStores:
     def __init__(self) -> None:
         self.calls: list[tuple[str, Any]] = []
         self.writes: dict[str, asyncio.Future[Any]] = {}
+        self.execution: Execution | None = None
 
     def _write(self, name: str, what: Any) -> asyncio.Future[Any]:
         self.calls.append((name, what))
@@ -36,6 +40,12 @@ class SlowStores:
 
     def append(self, batch: LogBatch) -> asyncio.Future[Any]:
         return self._write("log", batch)
+
+    async def get_execution(self, execution_id: str) -> Execution | None:
+        return self.execution
+
+    def copy(self, path: str, target: str) -> asyncio.Future[Any]:
+        return self._write("copy", (path, target))
 
     @property
     def names(self) -> list[str]:
@@ -74,7 +84,7 @@ class Scene:
         records = Records(
             self.stores,  # type: ignore[arg-type]
             self.stores,  # type: ignore[arg-type]
-            OutputFiles(folder, None),  # type: ignore[arg-type]
+            OutputFiles(folder, self.stores, self.stores),  # type: ignore[arg-type]
             "server",
             LIMIT,
             lambda execution_id, outcome: self.ended.append((execution_id, outcome is not None)),
@@ -211,3 +221,48 @@ async def test_a_file_whose_name_is_a_path_is_not_written(scene: Scene, tmp_path
     await asyncio.sleep(0)
     assert list(tmp_path.iterdir()) == []
     assert scene.source.acknowledged == [1]
+
+
+def _execution(status: ExecutionStatus = ExecutionStatus.RUNNING) -> Execution:
+    """One with two file outputs, the first of which goes to the data store."""
+    outputs = (
+        OutputMapping("of", DataType.FILE, Destination.DATASTORE, "out/{execution_id}"),
+        OutputMapping("other", DataType.FILE, Destination.ENDPOINT, "other"),
+    )
+    created_at = datetime(2026, 1, 2, tzinfo=timezone.utc)
+    return Execution("e", "env", "p", "p", "d", "d", (), outputs, status, created_at, "u")
+
+
+@pytest.mark.anyio
+async def test_an_execution_ends_only_after_its_files_are_in_the_data_store(scene: Scene) -> None:
+    scene.stores.execution = _execution()
+    scene.take(1, "finished", b"{}", outcome="succeeded", files=["of", "other"])
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert scene.stores.calls == [("copy", ("executions/e/outputs/of", "objects/env/out/e"))]
+    await scene.done("copy")
+    assert scene.stores.names == ["copy", "finish"]
+    await scene.done("finish")
+    assert scene.ended == [("e", True)]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("status", "outcome", "files"),
+    [
+        (ExecutionStatus.RUNNING, "failed", ["of"]),
+        (ExecutionStatus.RUNNING, "succeeded", ["other"]),
+        (ExecutionStatus.RUNNING, "succeeded", []),
+        (ExecutionStatus.RUNNING, "succeeded", "of"),
+        (ExecutionStatus.RUNNING, "succeeded", [5, None, ["of"]]),
+        (ExecutionStatus.FAILED, "succeeded", ["of"]),  # it comes too late
+    ],
+)
+async def test_nothing_else_reaches_the_data_store(
+    scene: Scene, status: ExecutionStatus, outcome: str, files: Any
+) -> None:
+    scene.stores.execution = _execution(status)
+    scene.take(1, "finished", b"{}", outcome=outcome, files=files)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert scene.stores.names == ["finish"]

@@ -8,6 +8,7 @@ from fastapi_offline import FastAPIOffline
 import pipeyard
 from pipeyard.api import (
     control,
+    data_store,
     deployments,
     environment,
     executions,
@@ -15,6 +16,7 @@ from pipeyard.api import (
     pipelines,
     projects,
     resource_usage,
+    signed_content,
     templates,
 )
 from pipeyard.api.context import Services
@@ -25,7 +27,19 @@ from pipeyard.api.openapi import describe, operation_id
 from pipeyard.wire import API_PREFIX
 
 # Each with a `router` below API_PREFIX.
-MODULES = (control, environment, projects, templates, pipelines, executions, deployments, metrics, resource_usage)
+MODULES = (
+    control,
+    environment,
+    projects,
+    templates,
+    pipelines,
+    executions,
+    deployments,
+    data_store,
+    signed_content,
+    metrics,
+    resource_usage,
+)
 
 
 def create_app(services: Services) -> FastAPI:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from pipeyard.domain.users import Environment
 from pipeyard.errors import AuthenticationError, PermissionDeniedError
 from pipeyard.services.code_folders import CodeFolders
+from pipeyard.services.data_store import DataStoreService
 from pipeyard.services.deployments import DeploymentService
 from pipeyard.services.endpoint_paths import EndpointPaths
 from pipeyard.services.executions import ExecutionService
@@ -43,6 +44,7 @@ class Services:
     executions: ExecutionService
     metrics: MetricService
     resource_usage: ResourceUsageService
+    data_store: DataStoreService
     endpoint_paths: EndpointPaths
     environments: Remembered[str, Environment]
     origins: Origins
@@ -72,6 +74,13 @@ def environment_url(request: Request) -> str:
     base = services_of(request).settings.public_url or f"{request.url.scheme}://{request.url.netloc}"
     prefix: str = request.scope["pipeyard.environment_prefix"]
     return base.rstrip("/") + prefix
+
+
+def reachable_url(request: Request, caller: Caller) -> str:
+    """As `environment_url`; for the code in a pod the address that it has just reached, public or not."""
+    if caller.pod_of is None:
+        return environment_url(request)
+    return f"{request.url.scheme}://{request.url.netloc}{request.scope['pipeyard.environment_prefix']}"
 
 
 def bearer_token(request: Request) -> str | None:

@@ -15,6 +15,8 @@ from starlette.routing import Match
 from pipeyard import errors
 from pipeyard.api.json_answers import json_answer
 from pipeyard.api.operations import ERROR, Answer
+from pipeyard.api.xml_answers import xml_error
+from pipeyard.wire import SIGNED_CONTENT_PATH
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +33,14 @@ STATUS_CODES: dict[type[errors.PipeyardError], int] = {
     errors.PipeyardError: 500,
 }
 _METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-_FRAMEWORK_NAMES = {404: "NotFound", 405: "MethodNotAllowed", 413: "TooLarge", 415: "UnsupportedMediaType"}
+_FRAMEWORK_NAMES = {
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    412: "PreconditionFailed",
+    413: "TooLarge",
+    415: "UnsupportedMediaType",
+    416: "InvalidRange",
+}
 
 # For OpenAPI: the body of every error, in place of the framework's own.
 RESPONSES: dict[int | str, dict[str, Any]] = {"4XX": Answer("What was wrong, and what is allowed", ERROR).describe()}
@@ -96,6 +105,8 @@ def _answer(
     request: Request, status_code: int, name: str, message: str, additional_data: Any, headers: dict[str, str]
 ) -> Response:
     request_id = request.scope.get("pipeyard.request_id", "NO_REQUEST_ID")
+    if request.scope["path"] == SIGNED_CONTENT_PATH:
+        return xml_error(name, message, request_id, status_code, headers)
     body: dict[str, Any] = {"name": name, "message": message, "request_id": request_id}
     if additional_data:
         body["additional_data"] = additional_data

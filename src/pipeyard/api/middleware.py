@@ -10,10 +10,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipeyard.errors import TooLargeError
 from pipeyard.services.installation import DEFAULT_ENVIRONMENT
 from pipeyard.settings import Settings
-from pipeyard.wire import API_PREFIX
+from pipeyard.wire import API_PREFIX, SIGNED_CONTENT_PATH
 
 _PREFIX = re.compile(r"/environments/([^/]+)(?=/)")
-_TAKES_FILES = re.compile(rf"{API_PREFIX}/(pipelines/[^/]+/run|deployments/[^/]+/executions)|/endpoints/[^/]+")
+_TAKES_FILES = re.compile(
+    rf"{API_PREFIX}/(pipelines/[^/]+/run|deployments/[^/]+/executions)|/endpoints/[^/]+|{SIGNED_CONTENT_PATH}"
+)
 _SLACK_BYTES = 1_000_000  # form fields and boundaries beside what is limited
 
 
@@ -88,8 +90,10 @@ class BodyLimit:
             hint = "leave data out of included_folders (archive_max_bytes is the setting)"
             return settings.archive_max_bytes + _SLACK_BYTES, hint
         content_type = next((value for key, value in scope["headers"] if key == b"content-type"), b"")
+        is_part = scope["method"] == "PUT" and scope["path"] == SIGNED_CONTENT_PATH
         # Forms elsewhere are small, and JSON is read into memory whatever its type says.
-        if content_type.lower().startswith(b"multipart/form-data") and _TAKES_FILES.fullmatch(scope["path"]):
+        is_form = content_type.lower().startswith(b"multipart/form-data") and _TAKES_FILES.fullmatch(scope["path"])
+        if is_part or is_form:
             return settings.file_max_bytes + _SLACK_BYTES, "file_max_bytes is the setting"
         hint = "send large data as file inputs, multipart/form-data (values_max_bytes is the setting)"
         return settings.values_max_bytes + _SLACK_BYTES, hint

@@ -225,7 +225,7 @@ def execution_outputs(execution: Execution, values: Mapping[str, Any] | None) ->
     """The `outputs` of an execution."""
     items = []
     for mapping in execution.outputs_mapping:
-        at = True if mapping.destination is Destination.IS_NULL else mapping.at
+        at = True if mapping.destination is Destination.IS_NULL else execution.destination_of(mapping)
         item: Json = {
             "pipeline_output_name": mapping.output_name,
             "data_type": mapping.data_type.value,

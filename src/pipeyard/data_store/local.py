@@ -5,98 +5,96 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
-from pipeyard.errors import InvalidInputError, NotFoundError
+from pipeyard.data_store.durable_files import DurableFiles
+from pipeyard.data_store.part_folders import PartFolders
+from pipeyard.data_store.trees import describe, folder_of, place_of, walk
+from pipeyard.domain.objects import Access, Part, SignedRequest, StoredObject
+from pipeyard.errors import NotFoundError
 
-CHUNK_BYTES = 256 * 1024
+CHUNK_BYTES = 1024 * 1024
 
 
 class LocalDataStore:
     """Objects are files below `root`; an object appears by a rename, so it is never seen half."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        root.mkdir(parents=True, exist_ok=True)
+        self._objects = root / "objects"
+        self._objects.mkdir(parents=True, exist_ok=True)
+        self._files = DurableFiles(self._objects, root / "incoming")
+        self._parts = PartFolders(root / "uploads", self._files)
 
     async def take(self, path: str, file: Path) -> int:
         """See `ports.DataStore.take`."""
-        return await asyncio.to_thread(self._take, self._place(path), file)
+        size = file.stat().st_size
+        await asyncio.to_thread(self._files.take, file, place_of(self._objects, path))
+        return size
 
-    async def size(self, path: str) -> int | None:
-        """Bytes, None when there is no such object."""
-        return await asyncio.to_thread(_size, self._place(path))
+    async def copy(self, path: str, target: str) -> bool:
+        """See `ports.DataStore.copy`. Both share their bytes on disk: an object is replaced, never changed."""
+        return await asyncio.to_thread(self._files.link, place_of(self._objects, path), place_of(self._objects, target))
 
-    async def read(self, path: str) -> AsyncIterator[bytes]:
-        """See `ports.DataStore.read`."""
-        place = self._place(path)
+    async def find(self, path: str) -> StoredObject | None:
+        """See `ports.DataStore.find`."""
         try:
-            file = await asyncio.to_thread(place.open, "rb")
-        except (FileNotFoundError, IsADirectoryError):
+            return describe(path, await asyncio.to_thread(place_of(self._objects, path).stat))
+        except FileNotFoundError:
+            return None
+
+    async def list(self, prefix: str, after: str, limit: int) -> Sequence[StoredObject]:
+        """See `ports.DataStore.list`."""
+        found = walk(folder_of(self._objects, prefix), prefix, after)
+        return await asyncio.to_thread(lambda: [*islice(found, limit)])
+
+    async def read(self, path: str, start: int = 0, stop: int | None = None, etag: str = "") -> AsyncIterator[bytes]:
+        """See `ports.DataStore.read`."""
+        try:
+            file = await asyncio.to_thread(place_of(self._objects, path).open, "rb")
+        except FileNotFoundError:
             raise NotFoundError("object", path) from None
         with file:
-            while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            about = describe(path, os.fstat(file.fileno()))
+            if etag not in ("", about.etag):
+                raise NotFoundError("object", path)
+            left = (about.size if stop is None else stop) - start
+            file.seek(start)
+            while left > 0 and (chunk := await asyncio.to_thread(file.read, min(CHUNK_BYTES, left))):
+                left -= len(chunk)
                 yield chunk
 
     async def delete(self, path: str) -> bool:
         """Whether it existed."""
-        return await asyncio.to_thread(_delete, self._place(path))
+        return await asyncio.to_thread(self._files.remove, place_of(self._objects, path))
 
     async def delete_folder(self, prefix: str) -> None:
         """Everything below. Idempotent."""
-        await asyncio.to_thread(shutil.rmtree, self._place(prefix.rstrip("/")), ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, folder_of(self._objects, prefix), ignore_errors=True)
 
-    def _place(self, path: str) -> Path:
-        parts = path.split("/")
-        if any(part in ("", ".", "..") or "\0" in part or len(part.encode()) > 255 for part in parts):
-            raise InvalidInputError(
-                "path", f"{path[:200]!r} is not usable", "names joined by single slashes, no . or .."
-            )
-        return self._root.joinpath(*parts)
+    async def start_upload(self, path: str) -> str:
+        """See `ports.DataStore.start_upload`."""
+        place_of(self._objects, path)
+        return await asyncio.to_thread(self._parts.start)
 
-    def _take(self, place: Path, file: Path) -> int:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _sync(file)
-            file.replace(place)
-        except OSError:
-            # Another file system: copy beside the place, then rename there.
-            beside = place.with_name(f".{place.name}.part")
-            shutil.copyfile(file, beside)
-            _sync(beside)
-            beside.replace(place)
-            file.unlink()
-        self._sync_folders(place.parent)
-        return place.stat().st_size
+    async def take_part(self, path: str, upload_id: str, number: int, file: Path) -> str:
+        """Store a local file as a part, in place of an earlier one of that number. Its ETag."""
+        return await asyncio.to_thread(self._parts.take, upload_id, number, file)
 
-    def _sync_folders(self, folder: Path) -> None:
-        """The names must survive power loss too, up to the root: new folders lie on the way."""
-        while True:
-            _sync(folder)
-            if folder == self._root:
-                return
-            folder = folder.parent
+    async def list_parts(self, path: str, upload_id: str) -> Sequence[Part]:
+        """In the order of their numbers."""
+        return await asyncio.to_thread(self._parts.list, upload_id)
 
+    async def finish_upload(self, path: str, upload_id: str, parts: Sequence[Part]) -> None:
+        """See `ports.DataStore.finish_upload`."""
+        await asyncio.to_thread(self._parts.join, upload_id, parts, place_of(self._objects, path))
 
-def _size(place: Path) -> int | None:
-    try:
-        return place.stat().st_size if place.is_file() else None
-    except OSError:
+    async def sweep_uploads(self, before: datetime) -> None:
+        """Remove uploads to which nothing was added since."""
+        await asyncio.to_thread(self._parts.sweep, before)
+
+    async def sign(self, access: Access, ttl_s: int) -> SignedRequest | None:
+        """Files on a disk have no URL."""
         return None
-
-
-def _delete(place: Path) -> bool:
-    try:
-        place.unlink()
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

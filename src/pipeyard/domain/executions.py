@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
-from pipeyard.domain.mappings import InputMapping, OutputMapping
+from pipeyard.domain.mappings import Destination, InputMapping, OutputMapping, Source
+from pipeyard.domain.objects import expand_output_path, object_key
 
 
 class ExecutionStatus(str, Enum):
@@ -57,6 +59,12 @@ class Execution:
     ended_at: datetime | None = None
     failure: Failure | None = None
     due_at: datetime | None = None  # of the tick that it stands for; None: it was not triggered by a schedule
+
+    def destination_of(self, mapping: OutputMapping) -> Any:
+        """The `at` of an output of this execution: a path without placeholders, if it goes to the data store."""
+        if mapping.destination is Destination.DATASTORE:
+            return expand_output_path(mapping.at, self.id, self.created_at)
+        return mapping.at
 
 
 @dataclass(frozen=True)
@@ -147,6 +155,13 @@ def pending(accepted: NewExecution) -> PendingExecution:
 def input_path(execution_id: str, input_name: str) -> str:
     """Where a file input of an execution is kept in the platform's part of the data store."""
     return f"executions/{execution_id}/inputs/{input_name}"
+
+
+def file_input_path(execution: Execution | PendingExecution, mapping: InputMapping) -> str | None:
+    """Where the file of an input is in the data store, the user's part included; None: no file was to be sent."""
+    if mapping.source is Source.DATASTORE:
+        return object_key(execution.environment_id, mapping.at)
+    return None if mapping.source is Source.IS_NULL else input_path(execution.id, mapping.input_name)
 
 
 def output_path(execution_id: str, output_name: str) -> str:

@@ -8,7 +8,8 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from pipeyard.domain.modes import Rule
-from pipeyard.domain.names import check_keys, check_name, check_text, check_variable_name, shown
+from pipeyard.domain.names import check_keys, check_name, check_variable_name, shown
+from pipeyard.domain.objects import check_object_path, check_output_path
 from pipeyard.domain.pipelines import Input, Output
 from pipeyard.domain.values import DataType, check_value
 from pipeyard.errors import InvalidInputError
@@ -236,14 +237,10 @@ def _check_source(place: str, source: Source, at: Any, data_type: DataType) -> N
         if is_file:
             raise InvalidInputError(key, "a file input cannot be a variable", "endpoint input, data store path or null")
     elif source is Source.DATASTORE:
-        check_text(key, at)
-        _refuse_datastore(key)
-
-
-def _refuse_datastore(key: str) -> None:
-    raise InvalidInputError(
-        key, "data store mappings are not supported by this version", "endpoint, constant, variable, null"
-    )
+        if not is_file:
+            allowed = "endpoint input, constant, environment variable or null"
+            raise InvalidInputError(key, f"an input of type {data_type.value} cannot come from a file", allowed)
+        check_object_path(key, at)
 
 
 def _map_output(declared: Output, given: tuple[str, dict[str, Any]] | None, rule: Rule | None) -> OutputMapping:
@@ -260,8 +257,10 @@ def _map_output(declared: Output, given: tuple[str, dict[str, Any]] | None, rule
             trigger = "a run" if rule is None else "a periodic deployment"
             raise InvalidInputError(key, f"{trigger} has no endpoint", "data store path or is_null")
     elif destination is Destination.DATASTORE:
-        check_text(key, at)
-        _refuse_datastore(key)
+        if declared.data_type is not DataType.FILE:
+            problem = f"an output of type {declared.data_type.value} is no file to store"
+            raise InvalidInputError(key, problem, "endpoint output or null")
+        check_output_path(key, at)
     return replace(mapping, destination=destination, at=at)
 
 
@@ -281,7 +280,7 @@ class ResolvedInputs:
     """The inputs of one execution, before variables are read: those are taken when it starts."""
 
     values: dict[str, Any]  # by pipeline input, files left out
-    files: dict[str, str]  # pipeline input -> the name of the part that was sent
+    files: dict[str, str]  # pipeline input -> the name of the part that was sent; those of the data store left out
     variables: dict[str, str]  # pipeline input -> variable
     ignored: tuple[str, ...]  # what was sent and is no input
 
@@ -298,7 +297,7 @@ def resolve_inputs(mappings: Iterable[InputMapping], values: Mapping[str, Any], 
             _take(resolved, mapping, values.get(mapping.at), mapping.at in sent_files)
         elif mapping.source is Source.ENVIRONMENT_VARIABLE:
             resolved.variables[name] = mapping.at
-        else:
+        elif mapping.source is not Source.DATASTORE:
             resolved.values[name] = mapping.at if mapping.source is Source.CONSTANT else None
     ignored = tuple(name for name in (*values, *sorted(sent_files)) if name not in taken)
     return replace(resolved, ignored=ignored)

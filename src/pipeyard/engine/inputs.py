@@ -1,4 +1,4 @@
-"""The input values of an execution at its start: variables are read now, files are sent ahead."""
+"""The input values of an execution at its start: variables are read now, files are looked for."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeyard.domain.executions import PendingExecution
-from pipeyard.domain.mappings import Source
+from pipeyard.domain.executions import PendingExecution, file_input_path
+from pipeyard.domain.mappings import InputMapping, Source
 from pipeyard.domain.records import mappings_from_json
 from pipeyard.domain.values import DataType, fits
 from pipeyard.errors import InvalidInputError
 from pipeyard.pod.depth import is_too_deep
+from pipeyard.ports import DataStore
 
 
 @dataclass(frozen=True)
@@ -20,32 +21,38 @@ class PodInputs:
     """What goes to the pod."""
 
     values_json: bytes
-    files: tuple[str, ...]
+    files: Mapping[str, str]  # input to its path in the data store
 
 
-def read_inputs(execution: PendingExecution, variables: Mapping[str, str]) -> PodInputs:
-    """Complete the stored values. Raises InvalidInputError when a variable is missing or of the wrong type."""
-    inputs, _ = mappings_from_json(execution.mappings_json)
-    files = tuple(
-        mapping.input_name
-        for mapping in inputs
-        if mapping.data_type is DataType.FILE and mapping.source in (Source.ENDPOINT, Source.RUN)
-    )
-    mapped = [mapping for mapping in inputs if mapping.source is Source.ENVIRONMENT_VARIABLE]
-    if not mapped:
-        return PodInputs(execution.input_values_json.encode(), files)
-    values: dict[str, Any] = json.loads(execution.input_values_json)
-    for mapping in mapped:
-        if mapping.at not in variables:
-            raise InvalidInputError(
-                mapping.input_name, f"is mapped to the environment variable {mapping.at}, which does not exist"
-            )
-        values[mapping.input_name] = _convert(mapping.input_name, mapping.data_type, variables[mapping.at])
-    return PodInputs(json.dumps(values).encode(), files)
+async def read_inputs(execution: PendingExecution, variables: Mapping[str, str], files: DataStore) -> PodInputs:
+    """Complete the stored values. Raises InvalidInputError when a variable or an object is missing or unusable."""
+    mappings, _ = mappings_from_json(execution.mappings_json)
+    found: dict[str, str] = {}
+    added: dict[str, Any] = {}
+    for mapping in mappings:
+        if mapping.source is Source.ENVIRONMENT_VARIABLE:
+            added[mapping.input_name] = _read_variable(mapping, variables)
+        elif mapping.data_type is DataType.FILE and (path := file_input_path(execution, mapping)) is not None:
+            if await files.find(path) is not None:
+                found[mapping.input_name] = path
+            elif mapping.source is Source.DATASTORE:
+                raise InvalidInputError(
+                    mapping.input_name,
+                    f'is mapped to the object "{mapping.at}" of the data store, which does not exist',
+                )
+            else:
+                added[mapping.input_name] = None  # none was sent
+    if not added:
+        return PodInputs(execution.input_values_json.encode(), found)
+    return PodInputs(json.dumps(json.loads(execution.input_values_json) | added).encode(), found)
 
 
-def _convert(name: str, data_type: DataType, text: str) -> Any:
+def _read_variable(mapping: InputMapping, variables: Mapping[str, str]) -> Any:
     """A variable is text; an input of another type gets the JSON value that the text spells."""
+    name, data_type = mapping.input_name, mapping.data_type
+    if mapping.at not in variables:
+        raise InvalidInputError(name, f"is mapped to the environment variable {mapping.at}, which does not exist")
+    text = variables[mapping.at]
     if data_type is DataType.STRING:
         return text
     try:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -179,11 +179,20 @@ class Intake:
         else:
             failure = read_failure(header.get("failure"))
         outcome = Outcome(status, clock.from_epoch_ms(header["at"]), values, failure)
-        return self._end(execution_id, outcome, self._before_end.pop(execution_id, {}))
+        produced = read_names(header.get("files")) if status is ExecutionStatus.SUCCEEDED else ()
+        return self._end(execution_id, outcome, self._before_end.pop(execution_id, {}), produced)
 
-    async def _end(self, execution_id: str, outcome: Outcome, before: dict[str, asyncio.Future[Any]]) -> None:
+    async def _end(
+        self,
+        execution_id: str,
+        outcome: Outcome,
+        before: dict[str, asyncio.Future[Any]],
+        produced: Sequence[str] = (),
+    ) -> None:
         for write in before.values():
             await write
+        if produced:
+            await self._records.output_files.publish(execution_id, produced)
         await self._records.finish(execution_id, outcome)
         if "file" in before:
             await asyncio.to_thread(self._records.output_files.forget, execution_id)
@@ -223,6 +232,11 @@ def read_values(body: bytes, most_bytes: int) -> tuple[str | None, Failure | Non
     if not isinstance(values, dict) or is_too_deep(values):
         return None, Failure(FailureKind.INVALID_OUTPUT, "the outputs that the pod sent are no usable JSON object")
     return text, None
+
+
+def read_names(record: object) -> Sequence[str]:
+    """The `files` of a frame."""
+    return [name for name in record if isinstance(name, str)] if isinstance(record, list) else ()
 
 
 def read_failure(record: object) -> Failure:

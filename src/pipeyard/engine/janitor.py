@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
+from pipeyard import clock
 from pipeyard.engine.workshop import Workshop
+from pipeyard.services.data_store import DataStoreService
 
 logger = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 3600.0
+UPLOADS_KEPT = timedelta(days=1)  # in parts, begun and not ended
 
 
 class Janitor:
     """Sweeps at the start and then every hour."""
 
-    def __init__(self, workshop: Workshop, uploads: Path) -> None:
+    def __init__(self, workshop: Workshop, uploads: Path, data_store: DataStoreService) -> None:
         self._workshop = workshop
         self._uploads = uploads
+        self._data_store = data_store
 
     async def start(self) -> None:
         """Before anything is received: what lies in the folder for uploads belongs to requests that are gone."""
@@ -38,8 +43,15 @@ class Janitor:
 
     async def _sweep_for_ever(self) -> None:
         while True:
-            try:
-                await self._workshop.images.remove_unused(await self._workshop.store.list_images())
-            except Exception:
-                logger.exception("the janitor could not remove unused images; it tries again later")
+            for name, sweep in (("images", self._sweep_images), ("uploads", self._sweep_uploads)):
+                try:
+                    await sweep()
+                except Exception:
+                    logger.exception("the janitor could not remove unused %s; it tries again later", name)
             await asyncio.sleep(SWEEP_EVERY_S)
+
+    async def _sweep_images(self) -> None:
+        await self._workshop.images.remove_unused(await self._workshop.store.list_images())
+
+    async def _sweep_uploads(self) -> None:
+        await self._data_store.sweep(clock.now() - UPLOADS_KEPT)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeyard.domain.executions import output_path
-from pipeyard.ports import DataStore
+from pipeyard.domain.mappings import Destination
+from pipeyard.domain.objects import object_key
+from pipeyard.ports import DataStore, ExecutionStore
 
 
 class OutputFiles:
@@ -17,9 +20,10 @@ class OutputFiles:
     A chunk that has been written may be acknowledged: a restarted server finds it and goes on behind it.
     """
 
-    def __init__(self, folder: Path, files: DataStore) -> None:
+    def __init__(self, folder: Path, files: DataStore, store: ExecutionStore) -> None:
         self._folder = folder
         self._files = files
+        self._store = store
         folder.mkdir(parents=True, exist_ok=True)
 
     async def write(self, execution_id: str, name: str, offset: int, chunk: bytes) -> None:
@@ -31,6 +35,16 @@ class OutputFiles:
         place = self._folder / execution_id / name
         if await asyncio.to_thread(place.exists):
             await self._files.take(output_path(execution_id, name), place)
+
+    async def publish(self, execution_id: str, names: Sequence[str]) -> None:
+        """Put the outputs of that name that are mapped to the data store there. Idempotent; before the end's commit."""
+        execution = await self._store.get_execution(execution_id)
+        if execution is None or execution.status.is_final:
+            return
+        for mapping in execution.outputs_mapping:
+            if mapping.destination is Destination.DATASTORE and mapping.output_name in names:
+                target = object_key(execution.environment_id, execution.destination_of(mapping))
+                await self._files.copy(output_path(execution_id, mapping.output_name), target)
 
     def forget(self, execution_id: str) -> None:
         """What is left of an execution that has ended. Idempotent."""

@@ -7,9 +7,8 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from pipeyard.domain.executions import Failure, input_path
+from pipeyard.domain.executions import Failure
 from pipeyard.domain.log_lines import Subject
 from pipeyard.domain.pods import PodPhase, PodRef
 from pipeyard.engine.intake import Intake, Records, read_failure
@@ -28,7 +27,7 @@ class Order:
 
     execution_id: str
     values_json: bytes
-    files: tuple[str, ...]
+    files: Mapping[str, str]  # input to its path in the data store
     timeout_s: float | None
 
 
@@ -166,37 +165,41 @@ class Pod:
             self._link.close()
 
     async def send(self, order: Order, variables: Mapping[str, str], files: DataStore) -> None:
-        """Give the pod one execution. What a lost connection swallows is not in the next `welcome` and sent again."""
+        """Give the pod one execution. What a lost connection swallows is not in the next `welcome` and sent again.
+
+        Raises PodError when it is not connected, NotFoundError when a file is gone: the execution is not given then.
+        """
         link = self._link
         if link is None:
             raise PodError(f"pod {self.pod_id} is not connected")
         self.in_flight[order.execution_id] = None
         self._send_variables(link, variables)
-        sent = [name for name in order.files if await self._send_file(link, order.execution_id, name, files)]
-        values = order.values_json if len(sent) == len(order.files) else _with_nulls(order, sent)
+        for name, path in order.files.items():
+            async for chunk, offset, last in _chunks(files.read(path)):
+                link.send(
+                    {
+                        "type": "file",
+                        "execution_id": order.execution_id,
+                        "name": name,
+                        "offset": offset,
+                        "last": last,
+                    },
+                    chunk,
+                )
+                await link.drained()
         header = {
             "type": "execute",
             "execution_id": order.execution_id,
-            "files": sent,
+            "files": list(order.files),
             "timeout_s": order.timeout_s,
         }
-        link.send(header, values)
+        link.send(header, order.values_json)
         await link.drained()
 
     def _send_variables(self, link: PodLink, variables: Mapping[str, str]) -> None:
         if self._variables != variables:
             self._variables = dict(variables)
             link.send({"type": "environment"}, json.dumps(self._variables).encode())
-
-    async def _send_file(self, link: PodLink, execution_id: str, name: str, files: DataStore) -> bool:
-        path = input_path(execution_id, name)
-        if await files.size(path) is None:
-            return False
-        async for chunk, offset, last in _chunks(files.read(path)):
-            header = {"type": "file", "execution_id": execution_id, "name": name, "offset": offset, "last": last}
-            link.send(header, chunk)
-            await link.drained()
-        return True
 
     def stop(self, grace_s: float) -> None:
         """Ask it to end after what it has, at most `grace_s`."""
@@ -229,10 +232,3 @@ async def _chunks(stream: AsyncIterator[bytes]) -> AsyncIterator[tuple[bytes, in
             offset += len(held)
         held = chunk
     yield held, offset, True
-
-
-def _with_nulls(order: Order, sent: list[str]) -> bytes:
-    """File inputs that were not sent arrive as None."""
-    values: dict[str, Any] = json.loads(order.values_json)
-    values |= {name: None for name in order.files if name not in sent}
-    return json.dumps(values).encode()

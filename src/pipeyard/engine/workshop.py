@@ -15,7 +15,7 @@ from pipeyard.engine.guarded_tasks import GuardedTasks
 from pipeyard.engine.inputs import read_inputs
 from pipeyard.engine.intake import Records
 from pipeyard.engine.pods import Order, Pod
-from pipeyard.errors import InvalidInputError, PodError
+from pipeyard.errors import InvalidInputError, NotFoundError, PodError
 from pipeyard.pod.protocol import FailureKind
 from pipeyard.ports import DataStore, ImageBuilder, Runtime, Store
 from pipeyard.services.code_folders import CodeFolders
@@ -58,13 +58,13 @@ class Workshop:
         """Send an execution, or end it when its inputs cannot be had. Raises PodError when the pod is not connected."""
         variables = await self.variables.get(execution.environment_id)
         try:
-            inputs = read_inputs(execution, variables)
-        except InvalidInputError as error:
-            failure = Failure(FailureKind.INVALID_INPUT, error.message, "Set the variable or change the mapping.")
+            inputs = await read_inputs(execution, variables, self.files)
+            await pod.send(Order(execution.id, inputs.values_json, inputs.files, timeout_s), variables, self.files)
+        except (InvalidInputError, NotFoundError) as error:  # the latter: deleted after it had been found
+            pod.in_flight.pop(execution.id, None)
+            remedy = "Set the variable or upload the object that the mapping names, or change the mapping."
+            failure = Failure(FailureKind.INVALID_INPUT, error.message, remedy)
             await self.records.fail(execution.id, ExecutionStatus.FAILED, failure)
-            return
-        order = Order(execution.id, inputs.values_json, inputs.files, timeout_s)
-        await pod.send(order, variables, self.files)
 
     async def deployment_pod(self, deployment: Deployment) -> PodSpec:
         """The spec of a low latency pod. Raises PodError when the pipeline is gone."""

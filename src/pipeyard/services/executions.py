@@ -21,6 +21,7 @@ from pipeyard.domain.executions import (
     ExecutionSummary,
     Failure,
     NewExecution,
+    file_input_path,
     input_path,
     output_path,
     pending,
@@ -211,7 +212,7 @@ class ExecutionService:
         for mapping in execution.inputs_mapping:
             if mapping.input_name == name:
                 if mapping.data_type is DataType.FILE:
-                    return await self._open(input_path(execution.id, name))
+                    return await self._open(file_input_path(execution, mapping))
                 return (await self.input_values(execution.id)).get(name)
         raise NotFoundError("input", name)
 
@@ -228,8 +229,8 @@ class ExecutionService:
         """The bytes of a file output, None when there are none."""
         return await self._open(output_path(execution_id, name))
 
-    async def _open(self, path: str) -> AsyncIterator[bytes] | None:
-        return None if await self.files.size(path) is None else self.files.read(path)
+    async def _open(self, path: str | None) -> AsyncIterator[bytes] | None:
+        return None if path is None or await self.files.find(path) is None else self.files.read(path)
 
     async def list(self, chosen: ExecutionFilter) -> Sequence[ExecutionSummary]:
         """Newest first; those of a pipeline with those of its deployments. Raises NotFoundError (`before`)."""

@@ -1,0 +1,45 @@
+"""URLs of our own server that open one object, or take one, for a limited time and without another token."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import asdict, dataclass
+
+import jwt
+
+from pipeyard import clock
+from pipeyard.domain.objects import Access, AccessKind
+from pipeyard.errors import PermissionDeniedError
+from pipeyard.wire import SIGNED_CONTENT_PATH
+
+_ALGORITHM = "HS256"
+
+
+@dataclass(frozen=True)
+class SignedUrls:
+    """Signs with a key of its own, so that no other token of the server opens an object, and the other way round."""
+
+    key: bytes
+    ttl_s: int
+
+    @classmethod
+    def derived(cls, signing_key: str, ttl_s: int) -> SignedUrls:
+        """With a key derived from the server's."""
+        return cls(hmac.digest(signing_key.encode(), b"signed urls of the data store", "sha256"), ttl_s)
+
+    def sign(self, access: Access, base_url: str) -> str:
+        """An absolute URL. `base_url`: of the environment, without a slash at its end."""
+        claims = {"access": asdict(access), "exp": int(clock.now().timestamp()) + self.ttl_s}
+        return f"{base_url}{SIGNED_CONTENT_PATH}?token={jwt.encode(claims, self.key, algorithm=_ALGORITHM)}"
+
+    def read(self, token: str, kind: AccessKind) -> Access:
+        """What the token of such a URL opens. Raises PermissionDeniedError when it does not open that kind."""
+        try:
+            access = Access(**jwt.decode(token, self.key, algorithms=[_ALGORITHM])["access"])
+        except jwt.ExpiredSignatureError:
+            raise PermissionDeniedError("the signed URL has expired; ask for another one") from None
+        except (jwt.InvalidTokenError, RecursionError):  # its header is JSON from anybody
+            raise PermissionDeniedError("the signed URL was changed, or is not one of this server") from None
+        if access.kind != kind:
+            raise PermissionDeniedError(f"the signed URL is for {access.kind}, not for {kind}")
+        return access

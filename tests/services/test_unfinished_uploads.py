@@ -1,0 +1,74 @@
+"""Uploads in parts that were begun and not ended: kept for a day, then dropped; and whose they are."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeyard import clock
+from pipeyard.data_store.local import LocalDataStore
+from pipeyard.errors import NotFoundError
+from pipeyard.services.data_store import DataStoreService
+from pipeyard.services.signed_urls import SignedUrls
+from pipeyard.services.upload_ledger import UploadLedger
+
+pytestmark = pytest.mark.anyio
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> DataStoreService:
+    files = LocalDataStore(tmp_path / "store")
+    return DataStoreService(files, SignedUrls.derived("key", 60), UploadLedger(tmp_path / "ledger"), 1000)
+
+
+def _part(upload_id: str, path: str = "a") -> dict[str, Any]:
+    upload = {"upload_id": upload_id}
+    return {"path_to_object": path, "multipart_upload_configuration": upload, "part_number": 1, "chunk_size": 4}
+
+
+def _age(folder: Path, by: timedelta) -> None:
+    for place in [*folder.iterdir()]:
+        at = (clock.now() - by).timestamp()
+        os.utime(place, (at, at))
+
+
+async def test_an_upload_of_yesterday_is_dropped_and_one_of_today_is_not(
+    service: DataStoreService, tmp_path: Path
+) -> None:
+    folders = [tmp_path / "ledger", tmp_path / "store" / "uploads"]
+    old = await service.start_upload("e", "a")
+    for folder in folders:
+        _age(folder, DAY + timedelta(minutes=1))
+    new = await service.start_upload("e", "a")
+    await service.sweep(clock.now() - DAY)
+    assert [len(list(folder.iterdir())) for folder in folders] == [1, 1]
+    assert await service.sign_part("e", _part(new), "http://x")
+    with pytest.raises(NotFoundError):
+        await service.sign_part("e", _part(old), "http://x")
+
+
+async def test_an_upload_is_that_of_its_environment_and_its_object(service: DataStoreService) -> None:
+    upload_id = await service.start_upload("e", "a")
+    for environment_id, path in (("other", "a"), ("e", "b")):
+        with pytest.raises(NotFoundError):
+            await service.sign_part(environment_id, _part(upload_id, path), "http://x")
+
+
+async def test_environments_do_not_see_each_others_objects(service: DataStoreService, tmp_path: Path) -> None:
+    for environment_id in ("e", "e2"):
+        place = tmp_path / "file"
+        place.write_bytes(environment_id.encode())
+        url = (await service.sign_upload(environment_id, "same/path", "http://x")).url
+        await service.store(service.urls.read(url.partition("token=")[2], "write"), place)
+    for environment_id in ("e", "e2"):
+        found, _ = await service.list(environment_id, None, None, None)
+        assert [(one.path, one.size) for one in found] == [("same/path", len(environment_id))]
+    await service.delete("e", "same/path")
+    with pytest.raises(NotFoundError):
+        await service.find("e", "same/path")
+    assert (await service.find("e2", "same/path")).size == 2
