@@ -57,10 +57,11 @@ class Settings:
             "queue_max_executions",
             "access_token_ttl_s",
             "resource_sample_s",
-            "resource_keep_days",
         ):
             if getattr(self, name) <= 0:
                 raise SettingsError(f"{name}: {getattr(self, name)} is not usable; allowed: more than 0")
+        if not 1 <= self.resource_keep_days <= 3650:
+            raise SettingsError(f"resource_keep_days: {self.resource_keep_days} is not usable; allowed: 1 to 3650")
         if self.access_token_ttl_s <= 120:
             raise SettingsError("access_token_ttl_s: clients refresh 120 s early; allowed: more than 120")
 
