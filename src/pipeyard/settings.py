@@ -41,7 +41,7 @@ class Settings:
     build_timeout_s: int = _setting(1800, "The largest scientific stacks install in minutes.")
     supervisor_orphan_s: int = _setting(600, "Longer than an upgrade of the server, shorter than a forgotten machine.")
     stop_grace_s: float = _setting(5.0, "Enough for user code to close its files.")
-    resource_sample_s: float = _setting(10.0, "Shows a busy minute, and costs less than a thousandth of a core.")
+    resource_sample_s: float = _setting(10.0, "Shows a busy minute; a sample takes 3 ms, and 3 ms more for each pod.")
     resource_keep_days: int = _setting(14, "Two weeks show what is usual, in 10 MB, and 4 MB for each warm pod.")
 
     def __post_init__(self) -> None:
