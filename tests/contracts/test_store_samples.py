@@ -144,3 +144,19 @@ async def test_what_is_too_old_is_forgotten_also_of_a_pod_that_lives_on(store: S
     assert [(series.pod_id, [sample.at for sample in series.samples]) for series in page.pods] == [
         ("pod-warm", [later(5), later(10)])
     ]
+
+
+async def test_much_that_is_too_old_goes_little_by_little(store: Store) -> None:
+    many = 1500  # more than one commit forgets
+    for at_s in range(many):
+        await add(store, at_s, {WARM: pod(at_s)})
+    for round_number in range(1, 4):
+        at = later(many + round_number)
+        await store.add_samples(Samples(at, [machine(many + round_number, 1.0)], {}), later(many))
+        left = await store.read_machine_samples(span(0, many))
+        page = await store.read_pod_samples(span(0, many), MetricOwner.ENVIRONMENT, environment().id)
+        of_pod = [len(series.samples) for series in page.pods]
+        if round_number == 1:
+            assert 0 < len(left) < many
+            assert of_pod == [len(left)]
+    assert (len(left), of_pod) == (0, [])

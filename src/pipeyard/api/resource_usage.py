@@ -50,11 +50,11 @@ _POD: Json = record(
 )
 
 
-@router.get(
-    "/resource-metrics",
-    summary="What the machine was doing",
-    **operation({200: ("Its series", _USAGE)}, query=_PERIOD | {"download": FLAG}),
-)
+_MACHINE = operation({200: ("Its series", _USAGE)}, query=_PERIOD | {"download": FLAG})
+_MACHINE["responses"][200]["content"]["text/csv"] = {"schema": TEXT}
+
+
+@router.get("/resource-metrics", summary="What the machine was doing", **_MACHINE)
 async def get_resource_metrics(request: Request, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
     """Between `start` and `end`, in milliseconds since 1970. With `download=true` as CSV."""
     check_query(request, (*_PERIOD, "download"))

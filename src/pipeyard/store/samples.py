@@ -16,9 +16,11 @@ from sqlalchemy import (
     bindparam,
     cast,
     delete,
+    exists,
     func,
     insert,
     select,
+    tuple_,
     update,
 )
 
@@ -48,9 +50,21 @@ _OF_DEPLOYMENT = select(deployments.c.environment_id, deployments.c.id).where(
 _OF_EXECUTION = select(executions.c.environment_id, executions.c.deployment_id).where(
     executions.c.id == bindparam("execution_id")
 )
-_FORGET_OF_POD = delete(pod_samples).where(
+_FORGET_OF_LIVING = delete(pod_samples).where(
     pod_samples.c.pod_number == bindparam("this_pod"), pod_samples.c.at < bindparam("oldest")
 )
+_FORGET = delete(machine_samples).where(
+    machine_samples.c.number.in_(
+        select(machine_samples.c.number).where(machine_samples.c.at < bindparam("oldest")).limit(bindparam("at_once"))
+    )
+)
+_DEAD = select(sampled_pods.c.number).where(sampled_pods.c.last_at < bindparam("oldest"))
+_KEY = (pod_samples.c.pod_number, pod_samples.c.at)
+_FORGET_OF_DEAD = delete(pod_samples).where(
+    tuple_(*_KEY).in_(select(*_KEY).where(pod_samples.c.pod_number.in_(_DEAD)).limit(bindparam("at_once")))
+)
+_IS_EMPTY = ~exists().where(pod_samples.c.pod_number == sampled_pods.c.number)
+_FORGET_DEAD = delete(sampled_pods).where(sampled_pods.c.number.in_(_DEAD.where(_IS_EMPTY).limit(bindparam("at_once"))))
 
 
 class SampleRows(Rows):
@@ -86,14 +100,9 @@ def _add(connection: Connection, samples: Samples, oldest: int) -> None:
     ]
     if rows:
         connection.execute(insert(pod_samples), rows)
-        connection.execute(_FORGET_OF_POD, [{"this_pod": row["pod_number"], "oldest": oldest} for row in rows])
-    _forget(connection, machine_samples, machine_samples.c.at < oldest)
-    _forget(connection, sampled_pods, sampled_pods.c.last_at < oldest)  # with their samples
-
-
-def _forget(connection: Connection, table: Table, is_old: ColumnElement[bool]) -> None:
-    some = select(table.c.number).where(is_old).limit(_FORGOTTEN_AT_ONCE)
-    connection.execute(delete(table).where(table.c.number.in_(some)))
+        connection.execute(_FORGET_OF_LIVING, [{"this_pod": row["pod_number"], "oldest": oldest} for row in rows])
+    for forget in (_FORGET, _FORGET_OF_DEAD, _FORGET_DEAD):
+        connection.execute(forget, {"oldest": oldest, "at_once": _FORGOTTEN_AT_ONCE})
 
 
 def _see(connection: Connection, ref: PodRef, now: int) -> int | None:
