@@ -1,0 +1,17 @@
+"""The application without a server: its routes and its description."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import cast
+
+from fastapi import FastAPI
+
+from pipeyard.api.app import create_app
+from pipeyard.api.context import Services
+from pipeyard.settings import Settings
+
+
+def bare_application() -> FastAPI:
+    """As a server has it, but with nothing behind it."""
+    return create_app(cast(Services, SimpleNamespace(settings=Settings())))
