@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from pipeyard.api.context import AnyCaller, Hub, Place
 from pipeyard.api.json_answers import json_answer
-from pipeyard.api.operations import FLAG, NUMBER, TEXT, WHOLE, Json, array, maybe, operation, record
+from pipeyard.api.operations import FLAG, NUMBER, TEXT, WHOLE, Answer, Json, array, maybe, operation, record
 from pipeyard.api.queries import LATEST_MS, check_query, read_flag, read_whole
 from pipeyard.clock import from_epoch_ms, to_epoch_ms, to_wire
 from pipeyard.domain.samples import Capacity, MachineSample, PodSample
@@ -24,6 +24,7 @@ from pipeyard.errors import InvalidInputError
 
 router = APIRouter(tags=["Resource usage"])
 
+_CSV_TYPE = "text/csv"
 _PERIOD = {"start": WHOLE, "end": WHOLE}
 _OWNERS = {"deployment_name": TEXT, "execution_id": TEXT}
 _COLUMNS = tuple(field.name for field in fields(MachineSample))
@@ -50,11 +51,11 @@ _POD: Json = record(
 )
 
 
-_MACHINE = operation({200: ("Its series", _USAGE)}, query=_PERIOD | {"download": FLAG})
-_MACHINE["responses"][200]["content"]["text/csv"] = {"schema": TEXT}
-
-
-@router.get("/resource-metrics", summary="What the machine was doing", **_MACHINE)
+@router.get(
+    "/resource-metrics",
+    summary="What the machine was doing",
+    **operation({200: Answer("Its series", _USAGE, {_CSV_TYPE: TEXT})}, query=_PERIOD | {"download": FLAG}),
+)
 async def get_resource_metrics(request: Request, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
     """Between `start` and `end`, in milliseconds since 1970. With `download=true` as CSV."""
     check_query(request, (*_PERIOD, "download"))
@@ -62,7 +63,7 @@ async def get_resource_metrics(request: Request, hub: Hub, environment: Place, c
     samples = await hub.resource_usage.read_machine(*_read_period(request))
     if downloads:
         headers = {"Content-Disposition": 'attachment; filename="resource-metrics.csv"'}
-        return Response(_csv(samples), media_type="text/csv", headers=headers)
+        return Response(_csv(samples), media_type=_CSV_TYPE, headers=headers)
     capacity = await hub.resource_usage.capacity()
     return json_answer({"additional_data": _totals(capacity), "metrics": _series(samples, capacity)})
 
