@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 import pipeyard
-from pipeyard.api import control, deployments, environment, executions, pipelines
+from pipeyard.api import control, deployments, environment, executions, pipelines, steps
 from pipeyard.api.context import Services
 from pipeyard.api.endpoints import ROUTES
 from pipeyard.api.errors import RESPONSES, add_error_handlers
@@ -14,7 +14,7 @@ from pipeyard.api.middleware import BodyLimit, EnvironmentPrefix, RequestIds
 from pipeyard.api.openapi import describe
 from pipeyard.wire import API_PREFIX
 
-MODULES = (control, environment, pipelines, executions, deployments)  # each with a `router` below API_PREFIX
+MODULES = (control, environment, pipelines, executions, deployments, steps)  # each with a `router` below API_PREFIX
 
 
 def create_app(services: Services) -> FastAPI:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipeyard.api.context import AnyCaller, Hub, Person, Place, Services
+from pipeyard.api.generations import settled_deployment
 from pipeyard.api.json_answers import json_answer
 from pipeyard.api.queries import read_flag, read_log_range, read_object
 from pipeyard.api.shapes import deployment_log_row, deployment_row, deployment_shape
@@ -22,9 +23,13 @@ router = APIRouter(tags=["Deployments"])
 
 @router.post("/endpoints", summary="Create an endpoint deployment")
 async def create_endpoint(request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
-    """Name and token: 201 when it can be called at once, 206 while its pod is starting (wire.md 6.2)."""
+    """Name and token: 201 when it can be called at once, 206 while its pod is starting (wire.md 6.2).
+
+    Clients before 0.52 are held for 201 instead.
+    """
     fields = await read_object(request)
-    deployment = await hub.deployments.create_endpoint(environment.id, caller.user_id, fields)
+    created = await hub.deployments.create_endpoint(environment.id, caller.user_id, fields)
+    deployment = await settled_deployment(request, hub, created)
     is_up = deployment.status is DeploymentStatus.UP
     return json_answer({"name": deployment.name, "endpoint_token": deployment.endpoint_token}, 201 if is_up else 206)
 

@@ -94,7 +94,7 @@ _BODIES: dict[tuple[str, str], dict[str, Json]] = {
 }
 _HELD = "Still open when the hold passed: the same URL again"
 _STATUSES: dict[tuple[str, str], dict[str, str]] = {
-    ("post", f"{API_PREFIX}/pipelines"): {"206": "Accepted, being built"},
+    ("post", f"{API_PREFIX}/pipelines"): {"206": "Accepted, being built", "201": "Ready"},
     ("post", f"{API_PREFIX}/pipelines/{{name}}/run"): {"202": "Queued"},
     ("post", f"{API_PREFIX}/endpoints"): {"201": "Up", "206": "Accepted, its pod is starting"},
     ("post", f"{API_PREFIX}/deployments/{{name}}/executions"): {"202": "Queued"},

@@ -11,9 +11,11 @@ from starlette.responses import FileResponse, Response
 
 from pipeyard.api.context import AnyCaller, Hub, Person, Place, Services, environment_url
 from pipeyard.api.forms import decode_pipeline_form
+from pipeyard.api.generations import created_pipeline_answer, pipeline_answer
 from pipeyard.api.json_answers import json_answer
 from pipeyard.api.queries import content_type, read_flag, read_log_range, read_object
-from pipeyard.api.shapes import execution_row, log_row, pipeline_row, pipeline_shape
+from pipeyard.api.shapes import execution_row, log_row, pipeline_row
+from pipeyard.api.steps import refuse_step_names
 from pipeyard.api.uploads import read_form
 from pipeyard.domain.names import check_name
 from pipeyard.domain.pipeline_declarations import read_declaration
@@ -28,7 +30,10 @@ ARCHIVE_PART = "step_file"
 
 @router.post("/pipelines", summary="Create a pipeline")
 async def create_pipeline(request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
-    """A form with the archive `step_file` (wire.md 3.1). 206 while it is being built, the pipeline in either case."""
+    """A form with the archive `step_file` (wire.md 3.1). 206 while it is being built, the pipeline in either case.
+
+    Clients before 0.54 are held for 201 instead.
+    """
     if content_type(request) == "application/json":
         raise await _template_error(request)
     async with read_form(request) as form:
@@ -42,11 +47,12 @@ async def create_pipeline(request: Request, hub: Hub, environment: Place, caller
             hub.keep_code(archive, hub.folders.archive(folder.name), hub.folders.code(folder.name), declaration)
 
         pipeline = await hub.pipelines.create(environment.id, caller.user_id, declaration, unpack)
-    return json_answer(pipeline_shape(pipeline), 206)
+    return await created_pipeline_answer(request, hub, pipeline)
 
 
 async def _template_error(request: Request) -> Exception:
     fields = await read_object(request)
+    refuse_step_names(fields)
     check_name("pipeline_name", fields.get("pipeline_name"))
     template = fields.get("pipeline_template_name")
     if not isinstance(template, str):
@@ -88,7 +94,7 @@ async def get_pipeline(name: str, request: Request, hub: Hub, environment: Place
         pipeline = await hub.pipelines.wait_until_built(environment.id, name, hub.settings.wait_hold_s)
     else:
         pipeline = await hub.pipelines.get(environment.id, name)
-    return json_answer(pipeline_shape(pipeline))
+    return pipeline_answer(request, pipeline)
 
 
 @router.delete("/pipelines/{name}", summary="Delete a pipeline")
