@@ -40,7 +40,7 @@ class Driver:
             try:
                 outcome = {"result": encode(self.do(call))}
             except Exception as error:
-                outcome = {"error": describe(error)}
+                outcome = {"error": self.describe(error)}
         written = [encode(sink.getvalue()) for sink in self.sinks]
         return {**outcome, "written": written, "warnings": [str(one.message) for one in warned]}
 
@@ -52,6 +52,13 @@ class Driver:
             self.client = self.type(*positional, **named)
             return None
         return getattr(self.client, call["method"])(*positional, **named)
+
+    def describe(self, error):
+        """What a user sees of an error; of the client's own tree its root, which every version has."""
+        root = self.module.SdkException
+        kind = root if isinstance(error, root) else type(error)
+        attributes = {name: encode(getattr(error, name, None)) for name in ATTRIBUTES}
+        return {"kind": kind.__name__, "text": str(error), "attributes": attributes}
 
     def decode(self, value):
         """The value that the test meant."""
@@ -97,12 +104,6 @@ def encode(value):
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     return {"$": "object", "type": type(value).__name__}
-
-
-def describe(error):
-    """What a user sees of an error."""
-    attributes = {name: encode(getattr(error, name, None)) for name in ATTRIBUTES}
-    return {"kind": type(error).__name__, "text": str(error), "attributes": attributes}
 
 
 def main():

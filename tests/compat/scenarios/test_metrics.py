@@ -2,8 +2,10 @@
 
 from datetime import datetime, timedelta, timezone
 
+import pytest
+
 from tests.compat.scenarios.marks import needs, proves
-from tests.compat.scenarios.usage import INSTANT, fresh
+from tests.compat.scenarios.usage import INSTANT, deploy, fresh, start
 from tests.platforms import eventually
 
 
@@ -14,37 +16,40 @@ def test_outside_of_an_execution_nothing_is_recorded_and_the_client_says_so(clie
         assert "outside" in client.warnings[0]
 
 
+@pytest.fixture
+def running(client, waiting, gate):
+    """An execution that is open until the test ends, as its code sees itself: its id, deployment and pipeline."""
+    deployed = deploy(client, waiting)
+    execution_id = start(client, deployed, {"gate": gate.url, "name": "open"})
+    gate.await_arrivals("open")
+    return {"execution_id": execution_id, "deployment_name": deployed.name, "pipeline_name": waiting}
+
+
 @needs("metrics")
-@proves("record_metric_value", "get_metrics", "run_pipeline")
-def test_a_value_is_recorded_replaced_and_found(client, echo):
-    execution_id, name = client.run_pipeline(echo)["execution_id"], fresh("m")
-    with client.again({"CRAFT_AI_EXECUTION_ID": execution_id}) as inside:
+@proves("record_metric_value", "get_metrics")
+def test_a_value_is_recorded_replaced_and_found(client, running):
+    name = fresh("m")
+    with client.again({"CRAFT_AI_EXECUTION_ID": running["execution_id"]}) as inside:
         for value in (1, 1.5):
             assert inside.record_metric_value(name, value) is True
-    for filters in ({"name": name}, {"execution_id": execution_id}, {"name": name, "pipeline_name": echo}):
-        (metric,) = client.get_metrics(**filters)
+    for key, value in running.items():
+        (metric,) = client.get_metrics(name=name, **{key: value})
         assert INSTANT.fullmatch(metric.pop("created_at"))
-        assert metric == {
-            "name": name,
-            "value": 1.5,
-            "execution_id": execution_id,
-            "deployment_name": None,
-            "pipeline_name": echo,
-        }
-    assert client.get_metrics(name=name, deployment_name="no-such-deployment") == []
+        assert metric == {"name": name, "value": 1.5} | running
+    assert client.get_metrics(name=fresh("m")) == []
 
 
 @needs("metrics")
-@proves("record_list_metric_values", "get_list_metrics", "run_pipeline")
-def test_the_values_of_a_list_are_appended_in_order(client, echo):
-    execution_id, name = client.run_pipeline(echo)["execution_id"], fresh("m")
+@proves("record_list_metric_values", "get_list_metrics")
+def test_the_values_of_a_list_are_appended_in_order(client, running):
+    name = fresh("m")
     values = [float(number) for number in range(12_000)]  # more than the client sends at once
-    with client.again({"CRAFT_AI_EXECUTION_ID": execution_id}) as inside:
-        inside.record_list_metric_values(name, values)
-        inside.record_list_metric_values(name, [-1])
-    (metric,) = client.get_list_metrics(name=name, execution_id=execution_id)
+    with client.again({"CRAFT_AI_EXECUTION_ID": running["execution_id"]}) as inside:
+        assert inside.record_list_metric_values(name, values) is True
+        assert inside.record_list_metric_values(name, [-1]) is True
+    (metric,) = client.get_list_metrics(name=name, execution_id=running["execution_id"])
     assert metric["values"] == [*values, -1]
-    assert (metric["pipeline_name"], metric["deployment_name"]) == (echo, None)
+    assert metric.items() >= running.items()
     assert client.get_list_metrics(name=fresh("m")) == []
 
 

@@ -182,8 +182,9 @@ def test_a_deployed_pipeline_is_deleted_only_by_force(client, tmp_path):
 
 @needs("git")
 @proves("create_pipeline", "get_pipeline", "run_pipeline")
-def test_a_pipeline_comes_from_a_git_repository(client, request):
+def test_a_pipeline_comes_from_a_git_repository(client, platform, request):
     host = request.getfixturevalue("git_host")
+    (platform.data_dir / "known_hosts").write_text(host.known_hosts())
     repository = host.repository(fresh("repository"), {"src/main.py": "def main(): return {'o': 'from git'}\n"})
     name = fresh("p")
     created = client.create_pipeline(
