@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compat.clients.environments import CLIENTS
+from tests.compat.clients.environments import CLIENTS, public_methods
 from tests.docs.pages import REFERENCE
 
 PAGE = REFERENCE / "compatibility.md"
@@ -54,7 +54,7 @@ def written(showings: Iterable[Showing]) -> str:
         cells.setdefault((showing.method, showing.client), set()).add(showing.cell)
     names = [spec.name for spec in CLIENTS]
     lines = [f"| Method | {' | '.join(names)} | Remarks |", "| --- " * (len(names) + 2) + "|"]
-    for method in sorted(set().union(*(spec.methods for spec in CLIENTS))):
+    for method in sorted(public_methods()):
         row = [_cell(cells.get((method, spec.name)), method in spec.methods) for spec in CLIENTS]
         lines.append(f"| `{method}` | {' | '.join(row)} | {REMARKS.get(method, '')} |")
     return "\n".join(lines) + "\n"

@@ -48,6 +48,11 @@ if hasattr(pipeyard, "CraftAiSdk"):
     CLIENTS.append(ClientSpec("pipeyard", "pipeyard:CraftAiSdk"))
 
 
+def public_methods() -> frozenset[str]:
+    """The methods of the published clients, which every client is measured by."""
+    return frozenset().union(*(spec.methods for spec in CLIENTS if spec.version is not None))
+
+
 @functools.cache
 def _made(version: str) -> Path:
     lock, folder = HERE / version / "requirements.txt", CACHE / version

@@ -14,7 +14,7 @@ from tests.compat.clients.values import Sink, decode, encode
 
 
 class ClientError(Exception):
-    """What the client raised. `kind`: its class, or SdkException; `text`: what a user reads; the rest as in SdkException."""
+    """What the client raised. `kind`: its class, or SdkException; `text`: what a user reads; the rest as there."""
 
     def __init__(self, kind: str, text: str, attributes: dict[str, Any]) -> None:
         super().__init__(f"{kind}: {text}")

@@ -11,7 +11,7 @@ import pytest
 
 from tests.compat.clients.environments import CLIENTS, ClientSpec
 from tests.compat.clients.proxies import Client
-from tests.compat.scenarios.marks import NOT_YET
+from tests.compat.scenarios.not_yet import NOT_YET
 from tests.compat.table import Showing
 from tests.platforms import Platform
 
