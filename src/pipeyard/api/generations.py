@@ -18,7 +18,7 @@ from pipeyard.domain.pipelines import Pipeline, PipelineStatus
 from pipeyard.errors import CreationFailedError
 from pipeyard.wire import CLIENT_HEADER
 
-LOG_TAIL = 5  # lines that the reason of a failed creation quotes
+LOG_TAIL, LINE_LENGTH_SHOWN = 5, 500  # of the log that the reason of a failed creation quotes
 
 
 def pipeline_answer(request: Request, pipeline: Pipeline, status_code: int = 200) -> Response:
@@ -79,7 +79,7 @@ def _of(request: Request) -> Generation:
 
 
 def _failed(kind: str, name: str, log: Sequence[LogLine]) -> CreationFailedError:
-    tail = "\n".join(line.message for line in log[-LOG_TAIL:])
+    tail = "\n".join(line.message[:LINE_LENGTH_SHOWN] for line in log[-LOG_TAIL:])
     return CreationFailedError(
         f'{kind} "{name}" could not be created; look at it with get_{kind}_logs, delete it, and create it again. '
         f"The end of its log:\n{tail}",
