@@ -4,13 +4,18 @@ UV := .venv/bin/uv
 
 .PHONY: setup demo test check bench fuzz
 
-setup: .venv/.ready
+setup: .venv/.ready .compat/.ready
 
 # uv comes from PyPI by pip, so a machine with Python alone is enough.
 .venv/.ready: pyproject.toml uv.lock
 	test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv
 	test -x $(UV) || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(UV) sync --quiet --locked --all-extras --inexact
+	touch $@
+
+# The clients of tests/compat/, each version in an environment of its own.
+.compat/.ready: tests/compat/clients/environments.py $(wildcard tests/compat/clients/*/requirements.txt) | .venv/.ready
+	.venv/bin/python -m tests.compat.clients.environments
 	touch $@
 
 # `make demo KEEP=1` keeps the platform running.

@@ -9,6 +9,7 @@ PipeyardError
  ├─ TooLargeError            beyond a limit on sizes
  ├─ QueueFullError           too many executions wait; come back later
  ├─ ExecutionEndedError      the execution whose result was asked for did not succeed
+ ├─ CreationFailedError      what was accepted could not be created, and the caller was held to see it
  ├─ BuildError               a pipeline cannot be built; the reason is for its author
  ├─ PodError                 the runtime cannot start or reach a pod
  ├─ StoreError               the database cannot be opened, read or written
@@ -89,6 +90,10 @@ class ExecutionEndedError(PipeyardError):
     def name(self) -> str:
         """`ExecutionFailed` or `ExecutionError`."""
         return "ExecutionFailed" if self.user_fault else "ExecutionError"
+
+
+class CreationFailedError(PipeyardError):
+    """What was accepted could not be created: it is there, with its log. For callers that cannot read a status."""
 
 
 class BuildError(PipeyardError):

@@ -37,6 +37,9 @@ def main(gate, name):
 """
 WAITING_INPUTS = (Input("gate", "string"), Input("name", "string"))
 WAITING_OUTPUTS = (Output("name", "string"),)
+# The same, and a file output: its own source.
+COPYING = WAITING.replace('{"name": name}', '{"name": name, "of": {"path": "main.py"}}')
+COPYING_OUTPUTS = (*WAITING_OUTPUTS, Output("of", "file"))
 
 
 @pytest.fixture
@@ -93,3 +96,18 @@ def failing(platform: Platform) -> str:
 def waiting(platform: Platform) -> str:
     """A pipeline that waits at a gate."""
     return platform.create_pipeline(WAITING, WAITING_INPUTS, WAITING_OUTPUTS, files={"doors.py": DOORS})
+
+
+@pytest.fixture(scope="session")
+def copying(platform: Platform) -> str:
+    """A pipeline that waits at a gate and returns its own source as a file."""
+    return platform.create_pipeline(COPYING, WAITING_INPUTS, COPYING_OUTPUTS, files={"doors.py": DOORS})
+
+
+@pytest.fixture(scope="session")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A server that holds an answer for one second at most."""
+    running = Platform(tmp_path_factory.mktemp("impatient"), wait_hold_s=1).start()
+    yield running
+    running.stop()
+    assert running.processes() == []

@@ -316,33 +316,6 @@ def test_results_of_a_disabled_deployment_can_still_be_read(platform, sdk, plain
     assert results["outputs"]["out"] == "x1"
 
 
-def test_a_new_token_can_be_generated_or_chosen_and_the_old_one_dies(platform, sdk, plain):
-    created = platform.deploy(plain)
-    old = created["endpoint_token"]
-    generated = sdk.generate_new_endpoint_token(created["name"])["endpoint_token"]
-    assert generated != old
-    chosen = f"chosen-{uuid.uuid4().hex}"
-    for current, dead in ((generated, old), (chosen, generated)):
-        if current == chosen:
-            assert sdk.generate_new_endpoint_token(created["name"], chosen) == {"endpoint_token": chosen}
-        assert sdk.get_deployment(created["name"])["endpoint_token"] == current
-        execution_id = sdk.trigger_endpoint(created["name"], current)["execution_id"]
-        with pytest.raises(SdkException) as caught:
-            sdk.trigger_endpoint(created["name"], dead)
-        assert caught.value.status_code in (401, 403)
-        with pytest.raises(SdkException) as caught:
-            sdk.retrieve_endpoint_results(created["name"], execution_id, dead)
-        assert caught.value.status_code in (401, 403)
-
-
-def test_a_token_that_a_url_would_break_is_refused_and_the_old_one_stays(platform, sdk, plain):
-    created = platform.deploy(plain)
-    with pytest.raises(SdkException) as caught:
-        sdk.generate_new_endpoint_token(created["name"], "a+b/c=d&e f")
-    assert caught.value.status_code == 400
-    assert sdk.trigger_endpoint(created["name"], created["endpoint_token"])["outputs"]["out"] == "x1"
-
-
 def test_the_token_of_one_endpoint_opens_no_other(platform, sdk, plain):
     mine, other = platform.deploy(plain), platform.deploy(plain)
     execution_id = sdk.trigger_endpoint(other["name"], other["endpoint_token"])["execution_id"]
@@ -352,12 +325,6 @@ def test_the_token_of_one_endpoint_opens_no_other(platform, sdk, plain):
     with pytest.raises(SdkException) as caught:
         sdk.retrieve_endpoint_results(mine["name"], execution_id, mine["endpoint_token"])
     assert caught.value.status_code == 404
-
-
-def test_the_latest_execution_of_a_deployment_is_in_its_information(platform, sdk, plain):
-    created = platform.deploy(plain)
-    execution_id = sdk.trigger_endpoint(created["name"])["execution_id"]
-    assert sdk.get_deployment(created["name"])["last_execution_id"] == execution_id
 
 
 def test_a_low_latency_deployment_that_cannot_start_says_why_in_its_logs(platform, sdk):

@@ -5,8 +5,6 @@ import io
 import pytest
 from craft_ai_sdk import Input, Output, SdkException
 
-from tests.platforms import eventually
-
 by_either_token = pytest.mark.parametrize("by", ["SDK token", "endpoint token"])
 in_either_mode = pytest.mark.parametrize("mode", ["elastic", "low_latency"])
 
@@ -58,21 +56,6 @@ def test_values_beside_a_file_keep_their_types(platform, sdk, by):
     values = {"n": 1.5, "b": True, "j": {"a": [1, "1"]}, "a": ["x", None], "z": None}
     answer = sdk.trigger_endpoint(deployment["name"], _token(deployment, by), {"f": b"", **values})
     assert answer["outputs"] == values
-
-
-@by_either_token
-def test_a_call_can_be_made_now_and_its_results_fetched_later(platform, sdk, waiting, gate, by):
-    deployment = platform.deploy(waiting)
-    token = _token(deployment, by)
-    inputs = {"gate": gate.url, "name": "later"}
-    started = sdk.trigger_endpoint(deployment["name"], token, inputs, wait_for_completion=False)
-    assert set(started) == {"execution_id"}
-    gate.await_arrivals("later")
-    eventually(lambda: sdk.get_pipeline_execution(started["execution_id"])["status"] == "Running")
-    gate.open("later")
-    results = sdk.retrieve_endpoint_results(deployment["name"], started["execution_id"], token)
-    assert results == {"execution_id": started["execution_id"], "outputs": {"name": "later"}}
-    assert sdk.retrieve_endpoint_results(deployment["name"], started["execution_id"], token) == results
 
 
 @by_either_token

@@ -20,18 +20,6 @@ def _listed(sdk):
     return {one["name"]: one["value"] for one in sdk.list_environment_variables()}
 
 
-def test_a_variable_is_created_listed_updated_and_deleted(sdk):
-    sdk.create_or_update_environment_variable("SALT", "a lot")
-    assert _listed(sdk)["SALT"] == "a lot"
-    sdk.create_or_update_environment_variable("SALT", "é = ; \n 🐋")
-    assert _listed(sdk)["SALT"] == "é = ; \n 🐋"
-    assert sdk.delete_environment_variable("SALT") == {"name": "SALT", "value": "é = ; \n 🐋"}
-    assert "SALT" not in _listed(sdk)
-    with pytest.raises(SdkException) as caught:
-        sdk.delete_environment_variable("SALT")
-    assert caught.value.status_code == 404
-
-
 @pytest.mark.parametrize(("value", "text"), [(12, "12"), (1.5, "1.5"), (True, "true"), ("", "")])
 def test_a_value_of_another_type_becomes_text(sdk, value, text):
     sdk.create_or_update_environment_variable("TYPED", value)
@@ -62,11 +50,6 @@ def test_each_execution_sees_the_variables_as_they_are_when_it_starts(platform, 
     assert value() == "two"
     sdk.delete_environment_variable(name)
     assert value() is None
-
-
-def test_a_run_sees_the_variables_too(sdk, reader):
-    sdk.create_or_update_environment_variable("SEEN_BY_RUNS", "yes")
-    assert sdk.run_pipeline(reader, {"name": "SEEN_BY_RUNS"})["outputs"]["value"] == "yes"
 
 
 def test_a_mapped_variable_is_read_when_the_execution_starts(platform, sdk, reader):

@@ -31,30 +31,6 @@ def _create(sdk, folder, **options):
     return sdk.create_pipeline(_fresh(), "src/main.py", "entry", container_config=config, **options)
 
 
-def test_create_pipeline_returns_the_pipeline_once_it_is_ready(sdk, folder):
-    name = _fresh()
-    pipeline = sdk.create_pipeline(name, "src/main.py", "entry", container_config={"local_folder": str(folder)})
-    assert pipeline["parameters"]["pipeline_name"] == name
-    assert pipeline["parameters"]["function_path"] == "src/main.py"
-    assert pipeline["parameters"]["function_name"] == "entry"
-    assert pipeline["parameters"]["inputs"] == pipeline["parameters"]["outputs"] == []
-    info = pipeline["creation_info"]
-    assert info["status"] == "ready"
-    assert info["origin"] == "local"
-    assert info["last_execution_id"] is None
-    assert info["created_by"] == sdk.who_am_i()["id"]
-    assert INSTANT.fullmatch(info["created_at"])
-    assert sdk.get_pipeline(name) == pipeline
-
-
-def test_a_pipeline_that_is_not_waited_for_gets_ready(sdk, folder):
-    name = _fresh()
-    config = {"local_folder": str(folder)}
-    sdk.create_pipeline(name, "src/main.py", "entry", container_config=config, wait_for_completion=False)
-    assert sdk.get_pipeline(name)["creation_info"]["status"] in ("creation_pending", "ready")
-    assert sdk.get_pipeline(name, wait_for_completion=True, timeout_s=60)["creation_info"]["status"] == "ready"
-
-
 @pytest.mark.parametrize(
     ("data_type", "default"),
     [
@@ -278,52 +254,6 @@ def test_a_wrong_default_value_names_its_field_and_creates_nothing(sdk, folder):
     assert caught.value.status_code == 400
     assert caught.value.additional_data == {"field": "inputs[1].default_value"}
     assert sdk.list_pipelines() == before
-
-
-def test_a_name_that_is_taken_is_refused(sdk, folder, echo):
-    before = sdk.get_pipeline(echo)
-    with pytest.raises(SdkException) as caught:
-        sdk.create_pipeline(echo, "src/main.py", "entry", container_config={"local_folder": str(folder)})
-    assert caught.value.status_code == 409
-    assert sdk.get_pipeline(echo)["parameters"] == before["parameters"]
-
-
-def test_a_template_that_does_not_exist_is_not_found(sdk):
-    with pytest.raises(SdkException) as caught:
-        sdk.create_pipeline(_fresh(), pipeline_template_name="no-such-template")
-    assert caught.value.status_code == 404
-
-
-def test_an_unknown_pipeline_is_not_found(sdk):
-    for ask in (sdk.get_pipeline, sdk.get_pipeline_logs, sdk.delete_pipeline, sdk.list_pipeline_executions):
-        with pytest.raises(SdkException) as caught:
-            ask("no-such-pipeline")
-        assert caught.value.status_code == 404
-        assert "no-such-pipeline" in caught.value.message
-
-
-def test_list_pipelines_names_each_with_its_date_and_status(sdk, folder):
-    name = _create(sdk, folder)["parameters"]["pipeline_name"]
-    (row,) = [row for row in sdk.list_pipelines() if row["pipeline_name"] == name]
-    assert row["status"] == "ready"
-    assert row["created_at"] == sdk.get_pipeline(name)["creation_info"]["created_at"]
-
-
-def test_the_log_of_a_build_is_in_order_and_can_be_cut(sdk, folder):
-    name = _create(sdk, folder)["parameters"]["pipeline_name"]
-    lines = sdk.get_pipeline_logs(name)
-    assert lines
-    assert all(INSTANT.fullmatch(line["timestamp"]) and isinstance(line["message"], str) for line in lines)
-    assert [line["timestamp"] for line in lines] == sorted(line["timestamp"] for line in lines)
-    assert sdk.get_pipeline_logs(name, limit=1) == lines[:1]
-
-
-def test_the_latest_execution_of_a_pipeline_is_in_its_information(platform):
-    name = platform.create_pipeline("def main(): pass")
-    first = platform.sdk.run_pipeline(name)["execution_id"]
-    assert platform.sdk.get_pipeline(name)["creation_info"]["last_execution_id"] == first
-    second = platform.sdk.run_pipeline(name)["execution_id"]
-    assert platform.sdk.get_pipeline(name)["creation_info"]["last_execution_id"] == second
 
 
 def test_a_deployed_pipeline_is_deleted_only_by_force(platform):

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import configparser
-import inspect
 import re
 
 import typer.main
-from craft_ai_sdk import CraftAiSdk
 
 from pipeyard import errors
 from pipeyard.api.app import MODULES
@@ -24,7 +22,6 @@ from tests.docs.settings_page import settings_page
 API = Page(REFERENCE / "api.md")
 STATUSES = Page(REFERENCE / "execution-statuses.md")
 CLI = Page(REFERENCE / "cli.md")
-COMPATIBILITY = Page(REFERENCE / "compatibility.md")
 PRODUCT_PAGE = Page(REFERENCE / "product-page.md")
 
 # Raised while the server starts, or turned into the state of something: never the answer to a call by its own name.
@@ -77,11 +74,6 @@ def test_every_command_and_option_is_documented() -> None:
         assert section, name
         for parameter in command.params:
             assert f"`{parameter.opts[0]}`" in section.partition("\n## ")[0], f"{name} {parameter.opts[0]}"
-
-
-def test_every_method_of_the_public_client_is_in_the_table_and_no_other() -> None:
-    methods = {name for name, _ in inspect.getmembers(CraftAiSdk, inspect.isfunction) if not name.startswith("_")}
-    assert {row[0] for row in COMPATIBILITY.table("## Methods")} == methods
 
 
 def test_every_floor_is_in_the_table_in_its_order() -> None:

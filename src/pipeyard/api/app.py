@@ -17,6 +17,7 @@ from pipeyard.api import (
     projects,
     resource_usage,
     signed_content,
+    steps,
     templates,
 )
 from pipeyard.api.context import Services
@@ -39,6 +40,7 @@ MODULES = (
     signed_content,
     metrics,
     resource_usage,
+    steps,
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from fastapi import APIRouter
@@ -15,17 +14,13 @@ from pipeyard.api.operations import FORM, INSTANT, JSON, MULTIPART, TEXT, WHOLE,
 from pipeyard.api.queries import content_type, read_object, read_whole
 from pipeyard.api.uploads import read_form
 from pipeyard.clock import to_wire
+from pipeyard.domain.generations import generation_of
 from pipeyard.domain.names import check_keys
 from pipeyard.domain.objects import StoredObject
 from pipeyard.services.data_store import PAGE_MAX, PATH, UPLOAD
 from pipeyard.wire import CLIENT_HEADER
 
 router = APIRouter(tags=["Data store"])
-
-# The public client says the size of the whole with its last part from this version on. Before, it said it only when the
-# last part was shorter than the others.
-SAYS_SIZE_SINCE = (0, 54, 1)
-_CLIENT = re.compile(r"craft-ai-sdk@(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 
 _PATH = record({PATH: TEXT})
 _OBJECT = record({"path": TEXT, "last_modified": INSTANT, "size": WHOLE})
@@ -141,8 +136,7 @@ async def finish_upload(request: Request, hub: Hub, environment: Place, caller: 
 
 
 def _says_size(request: Request) -> bool:
-    match = _CLIENT.fullmatch(request.headers.get(CLIENT_HEADER, ""))
-    return match is not None and tuple(map(int, match.groups())) >= SAYS_SIZE_SINCE
+    return generation_of(request.headers.get(CLIENT_HEADER)).says_size_of_uploads
 
 
 async def _read_path(request: Request) -> Any:

@@ -23,6 +23,7 @@ from pipeyard.api.deployment_schemas import (
     UPDATE,
 )
 from pipeyard.api.execution_schemas import LATEST
+from pipeyard.api.generations import settled_deployment
 from pipeyard.api.json_answers import json_answer
 from pipeyard.api.log_schemas import DEPLOYMENT_LOG, LOG_RANGE
 from pipeyard.api.log_streams import FOLLOW, log_stream
@@ -62,9 +63,13 @@ router = APIRouter(tags=["Deployments"])
     ),
 )
 async def create_endpoint(request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
-    """Name and token: 201 when it can be called at once, 206 while its pod is starting (wire.md 6.2)."""
+    """Name and token: 201 when it can be called at once, 206 while its pod is starting (wire.md 6.2).
+
+    Clients before 0.52 are held for 201 instead.
+    """
     fields = await read_object(request)
-    deployment = await hub.deployments.create(environment.id, caller.user_id, fields, Rule.ENDPOINT)
+    created = await hub.deployments.create(environment.id, caller.user_id, fields, Rule.ENDPOINT)
+    deployment = await settled_deployment(request, hub, created)
     return json_answer(
         {"name": deployment.name, "endpoint_token": deployment.endpoint_token}, _created_status(deployment)
     )
@@ -81,7 +86,8 @@ async def create_endpoint(request: Request, hub: Hub, environment: Place, caller
 async def create_periodic_deployment(request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
     """The schedule is five cron fields in UTC; every input and output of the pipeline must be mapped."""
     fields = await read_object(request)
-    deployment = await hub.deployments.create(environment.id, caller.user_id, fields, Rule.PERIODIC)
+    created = await hub.deployments.create(environment.id, caller.user_id, fields, Rule.PERIODIC)
+    deployment = await settled_deployment(request, hub, created)
     assert deployment.schedule is not None
     return json_answer({"name": deployment.name} | schedule_shape(deployment.schedule), _created_status(deployment))
 

@@ -120,9 +120,9 @@ async def _plain_result(call: EndpointCall, ended: EndedExecution) -> Response:
     mappings = _endpoint_outputs(ended.outputs_mapping)
     if len(mappings) == 1 and mappings[0].data_type is DataType.FILE:
         content = await call.hub.executions.open_output(ended.id, mappings[0].output_name)
-        # The name comes last and unquoted: older clients cut it off the end (wire.md 6.4).
-        disposition = f"attachment; filename=output_{ended.id}_{mappings[0].at}"
-        return value_answer(content, None if content is None else disposition)
+        if content is not None:
+            # The name comes last and unquoted: older clients cut it off the end (wire.md 6.4).
+            return value_answer(content, f"attachment; filename=output_{ended.id}_{mappings[0].at}")
     outputs: dict[str, Any] = {}
     for mapping in mappings:
         if mapping.data_type is DataType.FILE:

@@ -28,6 +28,7 @@ STATUS_CODES: dict[type[errors.PipeyardError], int] = {
     errors.NotFoundError: 404,
     errors.ConflictError: 409,
     errors.TooLargeError: 413,
+    errors.CreationFailedError: 422,
     errors.QueueFullError: 429,
     errors.ExecutionEndedError: 500,
     errors.PipeyardError: 500,

@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, Response
 from pipeyard.api.context import AnyCaller, Hub, Person, Place, environment_url
 from pipeyard.api.execution_schemas import EXECUTIONS, LATEST
 from pipeyard.api.forms import decode_pipeline_form
+from pipeyard.api.generations import created_pipeline_answer, pipeline_answer
 from pipeyard.api.json_answers import json_answer
 from pipeyard.api.log_schemas import LOG, LOG_RANGE
 from pipeyard.api.log_streams import FOLLOW, log_stream
@@ -37,7 +38,8 @@ from pipeyard.api.pipeline_schemas import (
     PIPELINES,
 )
 from pipeyard.api.queries import content_type, read_flag, read_log_range, read_object
-from pipeyard.api.shapes import execution_row, log_row, pipeline_row, pipeline_shape
+from pipeyard.api.shapes import execution_row, log_row, pipeline_row
+from pipeyard.api.steps import refuse_step_names
 from pipeyard.api.uploads import read_form
 from pipeyard.domain.executions import ExecutionFilter
 from pipeyard.domain.pipelines import Origin
@@ -53,24 +55,29 @@ ARCHIVE_PART = "step_file"
     "/pipelines",
     summary="Create a pipeline",
     **operation(
-        {206: Answer("Accepted, being built", PIPELINE, links=PIPELINE_LINKS)},
+        {
+            206: Answer("Accepted, being built", PIPELINE, links=PIPELINE_LINKS),
+            201: Answer("Ready: to clients before 0.54, which are held for it", PIPELINE, links=PIPELINE_LINKS),
+        },
         bodies={MULTIPART: PIPELINE_WITH_FOLDER, FORM: PIPELINE_OF_REPOSITORY, JSON: PIPELINE_OF_TEMPLATE},
     ),
 )
 async def create_pipeline(request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
     """A form, with the archive `step_file` or else from a git repository; or JSON, from a template (wire.md 3.1).
 
-    206 while it is being built, the pipeline in either case.
+    206 while it is being built, the pipeline in either case. Clients before 0.54 are held for 201 instead.
     """
     if content_type(request) == JSON:
-        new = await hub.origins.read_template(environment.id, await read_object(request))
+        fields = await read_object(request)
+        refuse_step_names(fields)
+        new = await hub.origins.read_template(environment.id, fields)
         pipeline = await hub.pipelines.create(environment.id, caller.user_id, new)
     else:
         async with read_form(request) as form:  # its files are there as long as this lasts
             fields = decode_pipeline_form(form.texts)
             new = await hub.origins.read_form(environment.id, fields, form.files.get(ARCHIVE_PART))
             pipeline = await hub.pipelines.create(environment.id, caller.user_id, new)
-    return json_answer(pipeline_shape(pipeline), 206)
+    return await created_pipeline_answer(request, hub, pipeline)
 
 
 @router.get("/pipelines", summary="List pipelines", **operation({200: ("All of them", PIPELINES)}))
@@ -90,7 +97,7 @@ async def get_pipeline(name: Name, request: Request, hub: Hub, environment: Plac
         pipeline = await hub.pipelines.wait_until_built(environment.id, name, hub.settings.wait_hold_s)
     else:
         pipeline = await hub.pipelines.get(environment.id, name)
-    return json_answer(pipeline_shape(pipeline))
+    return pipeline_answer(request, pipeline)
 
 
 @router.delete(

@@ -1,0 +1,1 @@
+"""What a user of each client sees: the same scenarios for all of them."""
