@@ -8,16 +8,20 @@ from starlette.responses import Response
 
 from pipeyard.api.context import AnyCaller, Hub, Person, Place, Services
 from pipeyard.api.json_answers import json_answer
+from pipeyard.api.operations import TEXT, operation, record
 from pipeyard.api.queries import read_flag, read_log_range, read_object
 from pipeyard.api.shapes import deployment_log_row, deployment_row, deployment_shape
 from pipeyard.api.triggers import read_trigger
 from pipeyard.api.uploads import read_form
 from pipeyard.domain.deployments import Deployment, DeploymentStatus
+from pipeyard.domain.names import check_keys
 from pipeyard.errors import InvalidInputError
 from pipeyard.services.identities import Caller
 from pipeyard.wire import EXECUTION_ID_HEADER
 
 router = APIRouter(tags=["Deployments"])
+
+ADDRESS = record({"name": TEXT, "pipeline": record({"name": TEXT})})
 
 
 @router.post("/endpoints", summary="Create an endpoint deployment")
@@ -65,6 +69,19 @@ async def update_deployment(name: str, request: Request, hub: Hub, environment: 
     """`{"is_enabled": bool}`. Disabling lets what was accepted end, then frees the pod."""
     fields = await read_object(request)
     return _answer(hub, await hub.deployments.update(environment.id, caller.user_id, name, fields), caller)
+
+
+@router.post(
+    "/deployments/{name}/exchange",
+    summary="Exchange a deployment with another",
+    **operation({200: ("The deployment that has the name now", ADDRESS)}, body=record({"with": TEXT})),
+)
+async def exchange_deployments(name: str, request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
+    """Both trade their names, endpoint paths and tokens in one commit; what each has accepted stays with it."""
+    fields = await read_object(request)
+    check_keys("", fields, ("with",))
+    now_there = await hub.deployments.exchange(environment.id, caller.user_id, name, fields.get("with"))
+    return json_answer({"name": now_there.name, "pipeline": {"name": now_there.pipeline_name}})
 
 
 @router.delete("/deployments/{name}", summary="Delete a deployment")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -42,6 +43,15 @@ _PATH_TAKEN = select(deployments.c.name).where(
 _SET_STATUS = update(deployments).where(_THIS).values(status=bindparam("new_status"))
 _CHANGEABLE = ("is_enabled", "mappings", "endpoint_token", "updated_at", "updated_by")
 _UPDATE = update(deployments).where(_THIS).values({name: bindparam(f"new_{name}") for name in _CHANGEABLE})
+_ADDRESS = ("name", "endpoint_url_path", "endpoint_token")
+_ADDRESSES = select(deployments.c.id, *(deployments.c[name] for name in _ADDRESS)).where(
+    deployments.c.id.in_(bindparam("ids", expanding=True))
+)
+_MOVE = (
+    update(deployments)
+    .where(_THIS)
+    .values({name: bindparam(f"new_{name}") for name in (*_ADDRESS, "updated_at", "updated_by")})
+)
 _EXECUTIONS = select(executions.c.id).where(executions.c.deployment_id == bindparam("deployment_id"))
 _DELETE = delete(deployments).where(_THIS)
 
@@ -87,6 +97,23 @@ class DeploymentRows(Rows):
         row = self._to_row(deployment)
         given = {"deployment_id": deployment.id} | {f"new_{name}": row[name] for name in _CHANGEABLE}
         return await self._database.write(lambda c: c.execute(_UPDATE, given).rowcount == 1)
+
+    async def exchange_deployments(self, one_id: str, two_id: str, updated_at: datetime, updated_by: str) -> bool:
+        """Names, endpoint paths and tokens change hands. False when one is gone."""
+        stamp = {"updated_at": to_epoch_ms(updated_at), "updated_by": updated_by}
+
+        def exchange(connection: Connection) -> bool:
+            found = {row["id"]: row for row in connection.execute(_ADDRESSES, {"ids": [one_id, two_id]}).mappings()}
+            if len(found) != 2:
+                return False
+            # By way of an address that nobody has: each stays unique at each step.
+            nowhere = {**dict.fromkeys(_ADDRESS), "name": one_id}
+            for taker, address in ((one_id, nowhere), (two_id, found[one_id]), (one_id, found[two_id])):
+                given = {f"new_{key}": address[key] for key in _ADDRESS} | {f"new_{key}": stamp[key] for key in stamp}
+                connection.execute(_MOVE, {"deployment_id": taker} | given)
+            return True
+
+        return await self._database.write(exchange)
 
     async def delete_deployment(self, deployment_id: str) -> Sequence[str]:
         """The ids of the executions that went with it."""
