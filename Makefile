@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 UV := .venv/bin/uv
 
-.PHONY: setup demo test check bench
+.PHONY: setup demo test check bench generate
 
 setup: .venv/.ready
 
@@ -25,6 +25,10 @@ check: setup
 	.venv/bin/ruff format --check src tests bench examples
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+# The synchronous client is written out of the asynchronous one.
+generate: setup
+	.venv/bin/python -m tests.sdk.generate
 
 # `make bench QUICK=1` is the short form. Every peer has an environment of its own, from its own lock.
 bench: setup .bench/litserve/.ready
