@@ -15,7 +15,7 @@ setup: .venv/.ready
 
 # `make demo KEEP=1` keeps the platform running.
 demo: setup
-	KEEP=$(KEEP) .venv/bin/python examples/digits/demo.py
+	KEEP=$(KEEP) .venv/bin/python examples/demo.py
 
 test: setup
 	.venv/bin/pytest
