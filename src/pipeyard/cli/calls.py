@@ -44,7 +44,7 @@ def call(
     inputs = read_inputs(deployment, values or [], data)
     if output_dir is not None:
         output_dir.mkdir(parents=True, exist_ok=True)
-    execution_id = trigger(sdk, deployment, inputs, wait=False)["execution_id"]
+    execution_id = trigger(sdk, deployment, inputs)
     if not wait:
         session.printer.done(execution_id, {"execution_id": execution_id})
         return
@@ -57,15 +57,15 @@ def call(
         session.printer.fields(outputs)
 
 
-def trigger(sdk: CraftAiSdk, deployment: Mapping[str, Any], inputs: Mapping[str, Any], *, wait: bool) -> dict[str, Any]:
-    """`execution_id`, and `outputs` if waited for. A Path is sent as a file. Raises SdkException."""
+def trigger(sdk: CraftAiSdk, deployment: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
+    """The id of the execution. A Path is sent as a file. Raises SdkException."""
     with contextlib.ExitStack() as files:
         sent = {
             key: files.enter_context(value.open("rb")) if isinstance(value, Path) else value
             for key, value in inputs.items()
         }
         token = deployment["endpoint_token"]
-        return dict(sdk.trigger_endpoint(deployment["name"], token, sent, wait_for_completion=wait))
+        return sdk.trigger_endpoint(deployment["name"], token, sent, wait_for_completion=False)["execution_id"]
 
 
 def wait_for_outputs(sdk: CraftAiSdk, deployment: Mapping[str, Any], execution_id: str) -> dict[str, Any]:

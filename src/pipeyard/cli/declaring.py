@@ -93,7 +93,7 @@ def _create_from_folder(sdk: CraftAiSdk, request: PipelineRequest, wait: bool) -
     folder = request.folder
     assert folder is not None
     if request.inputs is None or request.outputs is None:
-        plan = make_plan(folder, request.name, request.function, find_languages(sdk))
+        plan = make_plan(folder, request.name, request.function, lambda: find_languages(sdk))
         with plan.staged() as staged:
             return sdk.create_pipeline(
                 request.name,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeyard.cli.deployments import Mode
-from pipeyard.cli.printing import note
+from pipeyard.cli.printing import note, shown
 from pipeyard.cli.sessions import Session, client_command, plain_app
 from pipeyard.errors import InvalidInputError
 
@@ -91,12 +91,12 @@ def _deploy_once(session: Session, order: Order) -> None:
     from pipeyard.cli.deploying.replacing import retire, serve
     from pipeyard.cli.routes import find_languages
 
-    sdk = session.sdk
-    plan = make_plan(order.folder, order.name, order.function, find_languages(sdk))
+    plan = make_plan(order.folder, order.name, order.function, lambda: find_languages(session.sdk))
     inputs = _first_inputs(plan, order)
     is_silent = session.printer.as_json
     if not is_silent:
         _print_plan(plan)
+    sdk = session.sdk
     served = serve(sdk, plan, order.wanted)
     address = f"{sdk.base_environment_url}/endpoints/{served.deployment.get('endpoint_url_path')}"
     if not is_silent:
@@ -139,13 +139,15 @@ def _first_inputs(plan: Plan, order: Order) -> dict[str, Any] | None:
 
 def _call(session: Session, served: Served, inputs: dict[str, Any]) -> dict[str, Any]:
     """One call; its outputs. Raises SdkException."""
-    from pipeyard.cli.calls import trigger
+    from pipeyard.cli.calls import trigger, wait_for_outputs
 
-    result = trigger(session.sdk, served.deployment, inputs, wait=True)
+    execution_id = trigger(session.sdk, served.deployment, inputs)
+    outputs = wait_for_outputs(session.sdk, served.deployment, execution_id)
     if not session.printer.as_json:
-        typer.echo("\nThe first call returned")
-        session.printer.fields({f"  {key}": value for key, value in result["outputs"].items()})
-    return result
+        typer.echo("\nthe first call returned")
+        for name, value in outputs.items():
+            typer.echo(f"  {name} = {shown(value)}")
+    return {"execution_id": execution_id, "outputs": outputs}
 
 
 def _print_plan(plan: Plan) -> None:

@@ -8,6 +8,7 @@ import typer
 
 USAGE = 2
 _LENGTH_MAX = 2_000
+_BUILD_ENDED = "The pipeline could not be created:"
 
 
 def describe(error: Exception) -> str:
@@ -18,11 +19,8 @@ def describe(error: Exception) -> str:
 
 
 def details(error: Exception) -> list[str]:
-    """Lines to read before it: the end of a build's log, the traceback of the user's code."""
-    extra = getattr(error, "additional_data", None)
-    traceback = extra.get("traceback") if isinstance(extra, dict) else None
-    lines = str(getattr(error, "message", "")).splitlines()[1:] if _is_of_ours(error) else []
-    return [*lines, *(traceback.rstrip().splitlines() if isinstance(traceback, str) else [])]
+    """Lines to read before it: the end of a build's log."""
+    return str(getattr(error, "message", "")).splitlines()[1:] if _is_of_ours(error) else []
 
 
 def exit_status(error: Exception) -> int:
@@ -61,15 +59,27 @@ def _is_of_ours(error: Exception) -> bool:
 
 
 def _ours(error: Exception) -> str:
-    first, *others = str(getattr(error, "message", error)).splitlines() or [""]
-    # The last line of a log says why it ended.
-    message = f"{first.partition('; its log (')[0]}: {others[-1].strip()}" if others else first
-    remedy = getattr(error, "remedy", None) or _remedies().get(getattr(error, "status_code", None) or 0)
-    return f"{message}; {remedy}" if remedy and remedy not in message else message
+    first, *log = str(getattr(error, "message", error)).splitlines() or [""]
+    message = f"{first.partition('; its log (')[0]}: {_reason(log)}" if log else first
+    execution_id = getattr(error, "execution_id", None)
+    if execution_id is not None:
+        message = f"execution {execution_id} failed: {message}"
+    remedy = getattr(error, "remedy", None) or _remedy(getattr(error, "status_code", None), message)
+    return message if remedy is None or remedy in message else f"{message}; {remedy}"
 
 
-def _remedies() -> dict[int, str]:
-    return {
-        401: "use `pipeyard login`, or set CRAFT_AI_SDK_TOKEN",
-        404: "`list` shows what there is",
-    }
+def _reason(log: list[str]) -> str:
+    """Why a build ended: what its log says from there on; else its last line."""
+    starts = [number for number, line in enumerate(log) if line.startswith(_BUILD_ENDED)]
+    if not starts:
+        return log[-1].strip()
+    return " ".join(line.strip() for line in log[starts[-1] :]).removeprefix(_BUILD_ENDED).strip()
+
+
+def _remedy(status_code: int | None, message: str) -> str | None:
+    if status_code == 401:
+        return "use `pipeyard login`, or set CRAFT_AI_SDK_TOKEN"
+    if status_code == 404:
+        is_a_thing = message.startswith("no ")
+        return "`list` shows what there is" if is_a_thing else "the platform may be older than this command: upgrade it"
+    return None

@@ -24,7 +24,7 @@ class Printer:
         if self.as_json:
             self.json(list(rows))
             return
-        cells = [[_shown(row.get(key)) for key in columns] for row in rows]
+        cells = [[shown(row.get(key)) for key in columns] for row in rows]
         if self.is_terminal:
             _table(list(columns.values()), cells)
             return
@@ -40,7 +40,7 @@ class Printer:
         for name, value in fields.items():
             if _is_table(value):
                 continue
-            text = _shown(value)
+            text = shown(value)
             typer.echo(f"{name:<{width}}  {text}" if self.is_terminal else f"{name}\t{_flat(text)}")
         for name, value in fields.items():
             if _is_table(value):
@@ -82,7 +82,8 @@ def _is_table(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) for item in value)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as text; JSON where it has parts."""
     if value is None:
         return "-"
     if isinstance(value, bool):

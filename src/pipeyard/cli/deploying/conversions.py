@@ -38,7 +38,7 @@ def adapt(function: Callable[..., Any], lone_output: str | None = None) -> Calla
             for name, value in inputs.items()
             if value is not None or parameters[name].default in (None, inspect.Parameter.empty)
         }
-        return {name: build(hints.get(name), value) for name, value in given.items()}
+        return {name: _build_input(name, hints.get(name), value) for name, value in given.items()}
 
     def finish(returned: Any) -> Any:
         written = write(returned)
@@ -57,6 +57,15 @@ def adapt(function: Callable[..., Any], lone_output: str | None = None) -> Calla
         return finish(function(**convert(inputs)))
 
     return adapted
+
+
+def _build_input(name: str, kind: Any, value: Any) -> Any:
+    try:
+        return build(kind, value)
+    except Exception as error:
+        wanted = getattr(kind, "__name__", str(kind))
+        # Without the frames of this file: the value is at fault.
+        raise ValueError(f'the input "{name}" cannot be made into {wanted}: {error}') from None
 
 
 def build(kind: Any, value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ def find_requirements(folder: Path) -> str | None:
     return "".join(f"{line}\n" for line in dependencies)
 
 
-def find_language(folder: Path, offered: list[str]) -> str | None:
+def find_language(folder: Path, offered_by_platform: Callable[[], list[str]]) -> str | None:
     """`python:3.X-slim` by .python-version or requires-python, out of those that the platform offers.
 
     None: it does not matter. Raises InvalidInputError when the platform has none that fits.
@@ -108,6 +108,7 @@ def find_language(folder: Path, offered: list[str]) -> str | None:
         if match is None:
             raise InvalidInputError(".python-version", "is not a version of Python", "such as 3.11")
         wanted = f"{match[1]}.{match[2]}"
+        offered = offered_by_platform()
         fitting = [tag for tag in offered if tag.removesuffix("-slim") == wanted]
         return f"python:{_one_of(fitting, offered, '.python-version', wanted)}"
     required = _project(folder).get("requires-python")
@@ -119,6 +120,7 @@ def find_language(folder: Path, offered: list[str]) -> str | None:
         specifiers = SpecifierSet(required)
     except InvalidSpecifier:
         raise InvalidInputError("pyproject.toml", f'requires-python "{required}" cannot be read', ">=3.10") from None
+    offered = offered_by_platform()
     # The newest patch of each: `>=3.11.4` is for somebody who has it.
     fitting = [tag for tag in offered if specifiers.contains(f"{tag.removesuffix('-slim')}.99")]
     return f"python:{_one_of(fitting, offered, 'pyproject.toml', required)}"

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +78,11 @@ class Plan:
             yield Path(place)
 
 
-def make_plan(folder: Path, name: str | None, function: str | None, languages: list[str]) -> Plan:
-    """Read the folder. Raises InvalidInputError that says what to write."""
+def make_plan(folder: Path, name: str | None, function: str | None, languages: Callable[[], list[str]]) -> Plan:
+    """Read the folder. `languages`: what the platform offers, asked for when it matters.
+
+    Raises InvalidInputError that says what to write.
+    """
     if not folder.is_dir():
         raise InvalidInputError(str(folder), "is not a folder", "a folder with the code")
     source, node = find_function(folder, function)

@@ -97,6 +97,7 @@ def _keep(sdk: CraftAiSdk, current: Mapping[str, Any], wanted: Wanted) -> Served
 def _ensure_pipeline(sdk: CraftAiSdk, plan: Plan) -> None:
     """The pipeline of this content, built. One that failed before is tried again: packages may be there by now."""
     name = plan.pipeline_name
+    status: str | None
     try:
         status = sdk.get_pipeline(name)["creation_info"]["status"]
         if status == "creation_pending":
