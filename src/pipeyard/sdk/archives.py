@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
+from pipeyard.sdk.constants import CREATION_PARAMETER_VALUE
+
 _COMPRESSION = 6  # the default, 9, takes several times as long for a few per cent
 # Never part of a pipeline's code, unless `included_folders` names them.
 _LEFT_OUT = frozenset({".git", "__pycache__", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
@@ -17,17 +19,22 @@ _MARK_OF_AN_ENVIRONMENT = "pyvenv.cfg"
 
 
 def included_paths(config: Mapping[str, Any], project: Mapping[str, Any], function_path: str | None) -> list[str]:
-    """What goes into the archive: folders, the requirements and the function's file, as the project says by default."""
+    """What goes into the archive: folders, the requirements and the function's file, as the project says by default.
+
+    Raises ValueError when the folders are no list.
+    """
     folders = _setting("included_folders", config, project) or []
+    if not isinstance(folders, (list, tuple)):
+        raise ValueError(f"'included_folders' must be a list of paths, got {type(folders).__name__}")
     requirements = _setting("requirements_path", config, project)
-    return [path for path in (*folders, requirements, function_path) if isinstance(path, str) and path]
+    return [path for path in (*folders, requirements, function_path) if path]
 
 
 def _setting(key: str, config: Mapping[str, Any], project: Mapping[str, Any]) -> Any:
-    """None or FALLBACK_PROJECT is the project's, NULL is none."""
     value = config.get(key)
-    is_own = isinstance(value, (str, list, tuple)) or getattr(value, "name", "FALLBACK_PROJECT") == "NULL"
-    return value if is_own else project.get(key)
+    if value is None or value is CREATION_PARAMETER_VALUE.FALLBACK_PROJECT:
+        return project.get(key)
+    return None if value is CREATION_PARAMETER_VALUE.NULL else value
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from pipeyard import clock
 from pipeyard.sdk.execution_context import get_execution_id
+from pipeyard.sdk.files import size_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -102,9 +103,7 @@ class Display:
     @contextmanager
     def reading(self, description: str, file: IO[bytes]) -> Iterator[IO[bytes]]:
         """A task whose progress is how far the file has been read."""
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        with self.task(description, size) as task:
+        with self.task(description, size_of(file)) as task:
             yield cast("IO[bytes]", _WatchedFile(file, task)) if self.is_on else file
 
     @contextmanager
@@ -171,18 +170,22 @@ class _WatchedFile(io.RawIOBase):
     def __init__(self, file: IO[bytes], task: Task) -> None:
         self._file = file
         self._task = task
+        self._counted = 0
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size)
-        self._task.advance(len(data))
+        self._count(self._counted + len(data))
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        before = self._file.tell()
         position = self._file.seek(offset, whence)
-        if whence == os.SEEK_SET and position < before:
-            self._task.advance(position - before)
+        if position < self._counted:  # it is sent again
+            self._count(position)
         return position
+
+    def _count(self, position: int) -> None:
+        self._task.advance(position - self._counted)
+        self._counted = position
 
     def tell(self) -> int:
         return self._file.tell()

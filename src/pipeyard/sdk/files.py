@@ -104,11 +104,17 @@ class Content:
 
 @contextmanager
 def content_of(source: Source) -> Iterator[Content]:
-    """A path or a readable object, from its beginning; rewound afterwards. Raises ValueError, OSError."""
+    """A path or a readable object, from its beginning. Raises ValueError, OSError."""
     with _open("'filepath_or_buffer'", "file", source) as (name, file):
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        yield Content(name, file, size)
+        yield Content(name, file, size_of(file))
+
+
+def size_of(file: IO[bytes]) -> int:
+    """In bytes; the file stands at its beginning afterwards."""
+    file.seek(0, os.SEEK_END)
+    size = file.tell()
+    file.seek(0)
+    return size
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
@@ -41,9 +41,7 @@ class Record(dict[str, Any]):
 
     def __repr__(self) -> str:
         """A line per key."""
-        width = max((len(key) for key in self), default=0)
-        room = max(20, _terminal_width() - width - 2)
-        return "\n".join(f"{key:<{width}}  {_cut(_shown(self, key), room)}" for key in self) or "{}"
+        return "\n".join(_cut(line, _terminal_width()) for line in _lines(self)) or "{}"
 
     def _repr_html_(self) -> str:
         cells = (f"<tr><th>{html.escape(key)}</th><td>{html.escape(_shown(self, key))}</td></tr>" for key in self)
@@ -72,6 +70,18 @@ class Records(list[Record]):
             for row in self[:ROWS_MAX]
         )
         return f"<table><tr>{head}</tr>{body}</table>" + "".join(f"<p>{line}</p>" for line in _rest(self))
+
+
+def _lines(owner: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """A line per key; what is below a key is indented under it."""
+    nested = {key for key, value in owner.items() if isinstance(value, Mapping) and len(value) > 1}
+    width = max((len(str(key)) for key in owner if key not in nested), default=0)
+    for key, value in owner.items():
+        if key in nested:
+            yield f"{indent}{key}"
+            yield from _lines(value, indent + "  ")
+        else:
+            yield f"{indent}{key:<{width}}  {_shown(owner, key)}"
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -36,9 +36,7 @@ class Resumed:
             size = response.headers.get("Content-Length", "")
             self._task.expect(int(size) if size.isdigit() else None)
         elif self._etag is None or etag != self._etag:
-            raise SdkException(
-                "the connection was lost, and what came then is not the same any more: download it again"
-            )
+            raise SdkException("the connection was lost, and the object may have changed since: download it again")
         is_rest = response.status_code == httpx.codes.PARTIAL_CONTENT
         self._skipped = 0 if is_rest else self.position
 
