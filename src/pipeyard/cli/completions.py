@@ -24,8 +24,8 @@ def _completing(names: Callable[[CraftAiSdk], Iterable[str]]) -> Complete:
             from pipeyard.cli.sessions import connect
 
             # Whatever is wrong, the shell goes on: nobody reads an error between two keys.
-            with contextlib.suppress(Exception):
-                found.extend(name for name in names(connect({})) if name.startswith(incomplete))
+            with contextlib.suppress(Exception), connect({}) as sdk:
+                found.extend(name for name in names(sdk) if name.startswith(incomplete))
 
         # A daemon: a platform that does not answer keeps no shell waiting.
         search = threading.Thread(target=find, daemon=True)

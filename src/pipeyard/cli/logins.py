@@ -27,8 +27,8 @@ def login(
     access = _find(session, token_stdin)
     from pipeyard import CraftAiSdk
 
-    sdk = CraftAiSdk(access.sdk_token, access.environment_url, access.control_url, verbose_log=False)
-    user = sdk.who_am_i()
+    with CraftAiSdk(access.sdk_token, access.environment_url, access.control_url, verbose_log=False) as sdk:
+        user = sdk.who_am_i()
     place = write_profile(access)
     said = f"logged in to {access.environment_url} as {user['name']}; {place} has the token"
     session.printer.done(said, {"environment_url": access.environment_url, "user": user, "profile": str(place)})

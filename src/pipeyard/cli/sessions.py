@@ -6,6 +6,7 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,14 +45,15 @@ OPTIONS: Mapping[str, tuple[Any, Any]] = {
 class Session:
     """One command's way to the platform."""
 
-    def __init__(self, flags: Mapping[str, str | None], as_json: bool) -> None:
+    def __init__(self, flags: Mapping[str, str | None], as_json: bool, resources: ExitStack) -> None:
         self.flags = flags
         self.printer = Printer(as_json)
+        self.resources = resources  # what ends with the command
 
     @cached_property
     def sdk(self) -> CraftAiSdk:
         """The client. Raises SettingsError when no platform is known."""
-        return connect(self.flags)
+        return self.resources.enter_context(connect(self.flags))
 
 
 def connect(flags: Mapping[str, str | None]) -> CraftAiSdk:
@@ -101,7 +103,8 @@ def client_command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]
                 CONTROL_URL_VARIABLE: own["control_url"],
                 TOKEN_VARIABLE: own["token"],
             }
-            function(Session(flags, own["as_json"]), **given)
+            with ExitStack() as resources:
+                function(Session(flags, own["as_json"], resources), **given)
 
         hints = typing.get_type_hints(function, include_extras=True)
         _, *own = inspect.signature(function).parameters.values()

@@ -119,10 +119,10 @@ def _name(folder: Path, name: str | None) -> str:
     usable = re.sub(r"[^A-Za-z0-9_.-]+", "-", wanted).strip("-._") if name is None else wanted
     if not _NAME.fullmatch(usable) or usable == "v1":
         raise InvalidInputError(
-            "--name", f'"{usable}" is not a name', "letters, digits, _ . -, the first a letter or a digit"
+            "name", f'"{usable}" is not a name', "letters, digits, _ . -, the first a letter or a digit"
         )
     if len(usable) > NAME_LENGTH_LIMIT:
-        raise InvalidInputError("--name", f"has {len(usable)} characters", f"at most {NAME_LENGTH_LIMIT}")
+        raise InvalidInputError("name", f"has {len(usable)} characters", f"at most {NAME_LENGTH_LIMIT}")
     return usable
 
 
