@@ -98,7 +98,7 @@ class FakeServer:
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         while callable(answer) and not isinstance(answer, type):
             answer = answer(request)
-        if isinstance(answer, Exception) or isinstance(answer, type):
+        if isinstance(answer, (Exception, type)):
             raise answer
         if isinstance(answer, httpx.Response):
             return answer
