@@ -72,7 +72,7 @@ CASES = [
     bad("pipeline create never --folder ok --input number:number=many", "number", '"many" is not of type number'),
     bad("pipeline create never --folder ok --input upload:file=x", "upload", "is a file"),
     bad("pipeline create never --folder ok --output :json", "--output", TYPES),
-    bad("pipeline create n/ever --folder ok", '"n/ever" is not a name'),
+    bad("pipeline create n/ever --folder ok", "pipeline_name", "A-Z a-z 0-9"),
     bad("pipeline create bad --folder ok", 'a pipeline named "bad" exists already'),
     bad("pipeline create never --repository https://example.org/x.git", "--function", "FILE.py:FUNCTION"),
     bad("pipeline create never --folder ok --language python:2.7-slim", "language", "python:3.X-slim"),

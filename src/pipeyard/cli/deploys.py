@@ -87,11 +87,12 @@ def _watch(session: Session, order: Order) -> None:
 
 
 def _deploy_once(session: Session, order: Order) -> None:
-    from pipeyard.cli.deploying.plans import make_plan
+    from pipeyard.cli.deploying.plans import choose_name, make_plan
     from pipeyard.cli.deploying.replacing import retire, serve
     from pipeyard.cli.routes import find_languages
 
-    plan = make_plan(order.folder, order.name, order.function, lambda: find_languages(session.sdk))
+    name = choose_name(order.folder, order.name)
+    plan = make_plan(order.folder, name, order.function, lambda: find_languages(session.sdk))
     inputs = _first_inputs(plan, order)
     is_silent = session.printer.as_json
     if not is_silent:
@@ -109,7 +110,7 @@ def _deploy_once(session: Session, order: Order) -> None:
         if served.former is not None:
             retire(sdk, plan.name, served.former)
     if is_silent:
-        typer.echo(json.dumps(_as_json(plan, served, address, result)))
+        session.printer.json_line(_as_json(plan, served, address, result))
 
 
 def _first_inputs(plan: Plan, order: Order) -> dict[str, Any] | None:

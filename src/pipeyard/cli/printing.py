@@ -62,15 +62,17 @@ class Printer:
             return
         for line in lines:
             if self.as_json:
-                typer.echo(json.dumps(line))
+                self.json_line(line)
             else:
                 typer.echo(f"{line['timestamp']}  {line['message']}" if with_times else line["message"])
-            if is_followed:
-                sys.stdout.flush()
 
     def json(self, value: Any) -> None:
         """A document. Bytes, which JSON has no form for, are their length."""
         typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_unknown_to_json))
+
+    def json_line(self, value: Any) -> None:
+        """A document on one line: more may follow."""
+        typer.echo(json.dumps(value, ensure_ascii=False, default=_unknown_to_json))
 
 
 def note(text: str) -> None:

@@ -78,7 +78,7 @@ class Plan:
             yield Path(place)
 
 
-def make_plan(folder: Path, name: str | None, function: str | None, languages: Callable[[], list[str]]) -> Plan:
+def make_plan(folder: Path, name: str, function: str | None, languages: Callable[[], list[str]]) -> Plan:
     """Read the folder. `languages`: what the platform offers, asked for when it matters.
 
     Raises InvalidInputError that says what to write.
@@ -104,7 +104,7 @@ def make_plan(folder: Path, name: str | None, function: str | None, languages: C
     )
     return Plan(
         folder=folder,
-        name=_name(folder, name),
+        name=name,
         function_path=source.path.as_posix(),
         signature=signature,
         language=language,
@@ -114,7 +114,8 @@ def make_plan(folder: Path, name: str | None, function: str | None, languages: C
     )
 
 
-def _name(folder: Path, name: str | None) -> str:
+def choose_name(folder: Path, name: str | None) -> str:
+    """The given one, else the folder's with what names cannot have replaced. Raises InvalidInputError."""
     wanted = folder.resolve().name if name is None else name
     usable = re.sub(r"[^A-Za-z0-9_.-]+", "-", wanted).strip("-._") if name is None else wanted
     if not _NAME.fullmatch(usable) or usable == "v1":
