@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import json
 import sys
 import threading
@@ -288,6 +289,14 @@ def binary(request: Any) -> Any:
     import httpx
 
     return httpx.Response(200, content=b"\x00", headers={"Content-Type": "application/octet-stream; x=y"})
+
+
+def test_a_client_that_nobody_holds_closes_its_connections() -> None:
+    sdk = CraftAiSdk("t", "http://h")
+    client = sdk._http._client
+    del sdk
+    gc.collect()
+    assert client.is_closed
 
 
 def test_a_client_is_closed_by_its_block() -> None:

@@ -7,7 +7,7 @@ from types import TracebackType
 import httpx
 
 import pipeyard
-from pipeyard.sdk._async.effects import Pause, sleep
+from pipeyard.sdk._async.effects import Pause, close_with, sleep
 from pipeyard.sdk._async.environments import AsyncEnvironment
 from pipeyard.sdk._async.transport import AsyncTransport
 from pipeyard.sdk.addresses import api, read_addresses
@@ -73,6 +73,7 @@ class AsyncCraftAiSdk(AsyncEnvironment):
         self._display = Display(is_on=wants_display(verbose_log))
         # Not `craft-ai-client`: who sends that is never held by an endpoint, and polls.
         client = httpx.AsyncClient(headers={"User-Agent": f"pipeyard/{pipeyard.__version__}"}, transport=http_transport)
+        close_with(self, client)
         self._http = AsyncTransport(client, addresses, pause)
 
     @property

@@ -6,12 +6,18 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import ParamSpec, TypeVar
 
+import httpx
+
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
 Pause = Callable[[float], Awaitable[None]]
 Lock = asyncio.Lock
+
+
+def close_with(owner: object, client: httpx.AsyncClient) -> None:
+    """Nothing: connections of an event loop are closed in it, by whoever awaits that."""
 
 
 async def sleep(seconds: float) -> None:

@@ -8,7 +8,7 @@ from types import TracebackType
 import httpx
 
 import pipeyard
-from pipeyard.sdk._sync.effects import Pause, sleep
+from pipeyard.sdk._sync.effects import Pause, close_with, sleep
 from pipeyard.sdk._sync.environments import Environment
 from pipeyard.sdk._sync.transport import Transport
 from pipeyard.sdk.addresses import api, read_addresses
@@ -74,6 +74,7 @@ class CraftAiSdk(Environment):
         self._display = Display(is_on=wants_display(verbose_log))
         # Not `craft-ai-client`: who sends that is never held by an endpoint, and polls.
         client = httpx.Client(headers={"User-Agent": f"pipeyard/{pipeyard.__version__}"}, transport=http_transport)
+        close_with(self, client)
         self._http = Transport(client, addresses, pause)
 
     @property

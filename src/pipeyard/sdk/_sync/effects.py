@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
+
+import httpx
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -14,6 +17,11 @@ T = TypeVar("T")
 
 Pause = Callable[[float], None]
 Lock = threading.Lock
+
+
+def close_with(owner: object, client: httpx.Client) -> None:
+    """Close the connections when nobody holds the owner any more, or when the program ends."""
+    weakref.finalize(owner, client.close)
 
 
 def sleep(seconds: float) -> None:
