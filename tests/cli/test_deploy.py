@@ -120,6 +120,21 @@ def test_other_code_takes_the_place_with_the_same_address_and_token(fresh: Shell
     assert fresh.platform.sdk.get_deployment(made[1])["is_enabled"] is False
 
 
+def test_a_deploy_can_be_removed_with_all_that_it_made(fresh: Shell) -> None:
+    folder = fresh.folder("gone", ADD.format(b=1))
+    fresh("deploy", folder)
+    fresh("deploy", folder, "--name", "gone-else")
+    fresh.folder("gone", ADD.format(b=2))
+    fresh("deploy", folder)
+    deployments, pipelines = _names(fresh, "gone-")
+    done = fresh("deployment", "delete", "gone", "--with-pipelines", "--json").json
+    assert sorted(done["pipelines"]) == sorted(one for one in pipelines if not one.startswith("gone-else"))
+    assert _names(fresh, "gone") == (
+        [one for one in deployments if one.startswith("gone-else")],
+        [one for one in pipelines if one.startswith("gone-else")],
+    )
+
+
 def test_going_back_needs_no_build(fresh: Shell) -> None:
     folder = fresh.folder("back", ADD.format(b=1))
     first = fresh("deploy", folder, "--json").json

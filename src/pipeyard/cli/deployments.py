@@ -45,7 +45,7 @@ def create(
         int | None, typer.Option(min=1, help="So many executions at once in the pod. low_latency only.")
     ] = None,
     memory: Annotated[str | None, typer.Option(help="Such as 512MiB. low_latency only.")] = None,
-    gpus: Annotated[int | None, typer.Option(min=0, help="low_latency only.")] = None,
+    gpus: Annotated[int | None, typer.Option(min=0, help="GPUs of the pod. low_latency only.")] = None,
     timeout: Annotated[int | None, typer.Option(min=1, metavar="S", help="Seconds that an execution may run.")] = None,
     description: Annotated[str | None, typer.Option(help="Free text.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait until it is up.")] = True,
@@ -123,10 +123,23 @@ def _switch(session: Session, name: str, is_enabled: bool) -> None:
 
 
 @client_command(app, "delete")
-def delete(session: Session, name: DeploymentName) -> None:
+def delete(
+    session: Session,
+    name: DeploymentName,
+    with_pipelines: Annotated[
+        bool, typer.Option("--with-pipelines", help="Delete its pipeline too, and what `deploy` has kept of before.")
+    ] = False,
+) -> None:
     """Delete a deployment with its executions."""
-    answer = session.sdk.delete_deployment(name)
-    session.printer.done(f'deleted deployment "{name}"', answer)
+    from pipeyard.cli.deploying.replacing import delete_pipelines
+
+    runs = session.sdk.get_deployment(name)["pipeline"]["name"]
+    answer = dict(session.sdk.delete_deployment(name))
+    if not with_pipelines:
+        session.printer.done(f'deleted deployment "{name}"', answer)
+        return
+    gone = delete_pipelines(session.sdk, name, runs)
+    session.printer.done(f'deleted deployment "{name}" and pipelines {", ".join(gone)}', answer | {"pipelines": gone})
 
 
 @client_command(app, "token")

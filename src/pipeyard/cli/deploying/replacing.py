@@ -198,6 +198,16 @@ def retire(sdk: CraftAiSdk, name: str, former: str) -> None:
             sdk.delete_pipeline(pipeline)
 
 
+def delete_pipelines(sdk: CraftAiSdk, name: str, runs: str) -> list[str]:
+    """Delete the pipeline that a deleted deployment ran, and all that a deploy made before. Their names."""
+    found = [row["pipeline_name"] for row in sdk.list_pipelines()]
+    wanted = [one for one in found if is_version(one, name)] if is_version(runs, name) else [runs]
+    for pipeline in wanted:
+        # Only what a deploy made has deployments that nobody else knows of.
+        sdk.delete_pipeline(pipeline, force_deployments_deletion=is_version(pipeline, name))
+    return wanted
+
+
 def _is_busy(sdk: CraftAiSdk, deployment: Mapping[str, Any]) -> bool:
     rows = sdk.list_pipeline_executions(deployment["pipeline_name"])
     return any(row["status"] in OPEN and row["deployment_name"] == deployment["name"] for row in rows)
