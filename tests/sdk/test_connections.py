@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import pickle
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from pipeyard import (
     QueueFullError,
     SdkException,
     UnreachableError,
+    WaitTimeoutError,
 )
 from pipeyard.sdk import execution_context
 from pipeyard.sdk.retries import DELAYS_S
@@ -231,6 +233,13 @@ def test_a_refusal_inside_an_execution_says_what_code_may_do(
         with pytest.raises(SdkException) as caught:
             sdk.list_pipelines()
         assert ("trigger endpoints and read" in str(caught.value)) is is_told
+
+
+@pytest.mark.parametrize("kind_of_error", [SdkException, ExecutionFailedError, WaitTimeoutError])
+def test_an_error_survives_the_way_to_another_process(kind_of_error: type[SdkException]) -> None:
+    error = kind_of_error("what is wrong", 500, "Name", "r1", {"execution_id": "e"})
+    same = pickle.loads(pickle.dumps(error))
+    assert (type(same), str(same), vars(same)) == (kind_of_error, str(error), vars(error))
 
 
 # --- addresses ---

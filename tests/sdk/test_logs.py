@@ -63,7 +63,7 @@ def test_a_lost_stream_goes_on_where_it_was_lost(sdk: Any, server: FakeServer, t
         f"{API}/executions/x/logs",
         stream(line("a"), line("b"), error=lost),
         httpx.ConnectError("refused"),
-        stream(line("a"), error=lost),
+        stream(line("a"), error=httpx.ReadTimeout("no heartbeat")),
         stream(line("a"), line("b"), line("c")),
     )
     assert [each["message"] for each in sdk.follow_execution_logs("x")] == ["a", "b", "c"]

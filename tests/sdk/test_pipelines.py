@@ -259,6 +259,13 @@ def test_a_value_without_a_json_form_is_refused_by_name(sdk: Any, pipelines: Fak
             call()
 
 
+@pytest.mark.parametrize("inputs", [[1], "text", {1: 2}])
+def test_inputs_without_names_are_refused(sdk: Any, pipelines: FakeServer, inputs: Any) -> None:
+    for call in (lambda: sdk.run_pipeline("p", inputs), lambda: sdk.trigger_endpoint("d", inputs=inputs)):
+        with pytest.raises(ValueError, match="'inputs' must be a dictionary"):
+            call()
+
+
 def test_a_trigger_has_values_as_json_and_files_as_parts(sdk: Any, server: FakeServer, folder: Path) -> None:
     server.on("POST", f"{API}/deployments/d/executions", (202, {"execution_id": "e"}))
 

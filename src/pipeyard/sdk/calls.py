@@ -8,6 +8,9 @@ from typing import IO, Any
 
 from pipeyard.sdk.deadlines import NO_DEADLINE, Deadline
 
+ANSWER_S = 300.0  # longer than anything takes that is not held
+HELD_S = 600.0  # far above any hold, so that a dead connection is noticed
+HEARTBEAT_S = 60.0  # of a stream in which there is a heartbeat every 15 s
 BEARER = "Bearer"  # stands for the access token, which is put in when the request is sent
 FilePart = tuple[str, tuple[str, IO[bytes]]]  # the name of the part, the name of the file, the file
 _REPEATABLE_METHODS = ("GET", "PUT", "DELETE")
@@ -30,6 +33,7 @@ class Call:
     deadline: Deadline = NO_DEADLINE
     is_repeatable: bool = False
     is_held: bool = False  # the server answers when something has happened
+    silence_s: float = ANSWER_S  # the longest time without a byte
 
     @property
     def follows_redirects(self) -> bool:

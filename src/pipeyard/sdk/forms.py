@@ -57,6 +57,7 @@ def run_form(
 
     Raises ValueError and TypeError naming what cannot be sent.
     """
+    check_inputs(inputs)
     files = {name: _as_path(value) for name, value in inputs.items() if types.get(name) == "file"}
     values = {name: value for name, value in inputs.items() if name not in files}
     form = {"json_inputs": encode_object({name: encode(name, value) for name, value in values.items()})}
@@ -67,6 +68,12 @@ def run_form(
     if destinations is not None:
         form["outputs_mapping"] = encode("outputs_mapping", destinations)
     return form, files
+
+
+def check_inputs(inputs: Any) -> None:
+    """Raises ValueError unless they are values by name."""
+    if not isinstance(inputs, Mapping) or not all(isinstance(name, str) for name in inputs):
+        raise ValueError(f"'inputs' must be a dictionary of values by input name, got {type(inputs).__name__}")
 
 
 def _as_path(value: Any) -> Any:

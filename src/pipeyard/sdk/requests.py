@@ -10,8 +10,6 @@ import httpx
 from pipeyard.sdk.calls import BEARER, Call
 
 CONNECT_S = 10.0
-ANSWER_S = 300.0  # without a byte: longer than anything that is not held takes
-HELD_S = 600.0  # without a byte, of a held request: far above any hold, so that a dead connection is noticed
 
 
 def request_options(call: Call, access_token: str | None) -> dict[str, Any]:
@@ -39,8 +37,7 @@ def request_options(call: Call, access_token: str | None) -> dict[str, Any]:
 def timeouts(call: Call) -> httpx.Timeout:
     """A wait that has an end is cut short by the client: the server is not told of it."""
     remaining_s = call.deadline.remaining_s
-    read_s = HELD_S if call.is_held else ANSWER_S
     if remaining_s is None:
-        return httpx.Timeout(read_s, connect=CONNECT_S, pool=None)
+        return httpx.Timeout(call.silence_s, connect=CONNECT_S, pool=None)
     soon_s = max(remaining_s, 0.001)
-    return httpx.Timeout(min(read_s, soon_s), connect=min(CONNECT_S, soon_s), pool=None)
+    return httpx.Timeout(min(call.silence_s, soon_s), connect=min(CONNECT_S, soon_s), pool=None)

@@ -138,8 +138,9 @@ class Pod(TypedDict):
 class Deployment(TypedDict):
     """A deployment. Keys that do not apply to its execution rule or mode are absent.
 
-    Endpoints alone have `endpoint_token` and `endpoint_url_path`, periodic ones alone `schedule` and
-    `human_readable_schedule`, low latency alone `pods`, `enable_parallel_executions` and what was requested for it.
+    Endpoints alone have `endpoint_token` and `endpoint_url_path`; periodic ones alone `schedule`,
+    `human_readable_schedule`, `next_fire_at` and `last_fire_at`; low latency alone `pods`, `enable_parallel_executions`
+    and what was requested for it.
     """
 
     name: str
@@ -160,6 +161,8 @@ class Deployment(TypedDict):
     endpoint_url_path: NotRequired[str]
     schedule: NotRequired[str]
     human_readable_schedule: NotRequired[str]
+    next_fire_at: NotRequired[str | None]
+    last_fire_at: NotRequired[str | None]
     execution_timeout_s: NotRequired[int]
     enable_parallel_executions: NotRequired[bool]
     max_parallel_executions_per_pod: NotRequired[int]

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeyard.sdk.calls import BEARER, Call, FilePart
 from pipeyard.sdk.files import is_file_value, opened
-from pipeyard.sdk.forms import encode, encode_object
+from pipeyard.sdk.forms import check_inputs, encode, encode_object
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class TriggerBody:
 @contextmanager
 def trigger_body(inputs: Mapping[str, Any]) -> Iterator[TriggerBody]:
     """Raises TypeError, ValueError naming the input that cannot be sent, OSError for a file."""
+    check_inputs(inputs)
     values = {name: encode(name, value) for name, value in inputs.items() if not is_file_value(value)}
     with opened({name: value for name, value in inputs.items() if name not in values}) as parts:
         yield TriggerBody(values, parts)

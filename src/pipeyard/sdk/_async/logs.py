@@ -11,7 +11,7 @@ import httpx
 
 from pipeyard.sdk._async.connections import AsyncConnection
 from pipeyard.sdk.answers import raise_for_error
-from pipeyard.sdk.calls import Call
+from pipeyard.sdk.calls import HEARTBEAT_S, Call
 from pipeyard.sdk.deadlines import NO_DEADLINE, Deadline
 from pipeyard.sdk.display import Task
 from pipeyard.sdk.errors import CreationFailedError, SdkException
@@ -55,7 +55,8 @@ class AsyncLogs(AsyncConnection):
         """A log only grows, so that after a loss the lines that were seen are skipped. Raises SdkException."""
         seen = 0
         losses = 0
-        call = Call("GET", url, {"follow": "true"}, deadline=deadline)
+        query = {"follow": "true"}
+        call = Call("GET", url, query, deadline=deadline, is_held=True, silence_s=HEARTBEAT_S)
         while True:
             number = 0
             try:

@@ -14,7 +14,7 @@ from pipeyard.sdk._async.effects import Pause
 from pipeyard.sdk._async.tokens import AsyncTokens
 from pipeyard.sdk.addresses import Addresses, api, join
 from pipeyard.sdk.answers import decode, raise_for_error
-from pipeyard.sdk.calls import BEARER, Call
+from pipeyard.sdk.calls import BEARER, HELD_S, Call
 from pipeyard.sdk.errors import SdkException
 from pipeyard.sdk.requests import request_options, timeouts
 from pipeyard.sdk.retries import retry_delay_s, unreachable_error
@@ -87,7 +87,7 @@ class AsyncTransport:
         return response
 
     async def _hold(self, call: Call, is_pending: Callable[[httpx.Response], bool]) -> httpx.Response:
-        held = replace(call, is_held=True)
+        held = replace(call, is_held=True, silence_s=HELD_S)
         while True:
             asked_at = clock.monotonic_s()
             response = await self.send(held)
@@ -101,13 +101,12 @@ class AsyncTransport:
     async def stream(self, call: Call) -> AsyncIterator[httpx.Response]:
         """An answer whose body is read as it comes. Raises httpx.TransportError, for the reader to go on after it."""
         token = await self._tokens.get() if call.authorization == BEARER else None
-        held = replace(call, is_held=True)
-        response = await self._client.send(self._request(held, token), stream=True, follow_redirects=True)
+        response = await self._client.send(self._request(call, token), stream=True, follow_redirects=True)
         self._is_known = True
         try:
             if response.status_code == httpx.codes.UNAUTHORIZED and token is not None:
                 await response.aclose()
-                request = self._request(held, await self._tokens.renew(token))
+                request = self._request(call, await self._tokens.renew(token))
                 response = await self._client.send(request, stream=True, follow_redirects=True)
             yield response
         finally:
