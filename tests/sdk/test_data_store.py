@@ -166,8 +166,9 @@ def test_a_part_that_is_refused_ends_the_upload(sdk: Any, api: FakeServer, store
 def test_what_cannot_be_read_is_refused_before_anything_is_sent(sdk: Any, api: FakeServer, given: Any) -> None:
     with pytest.raises(ValueError, match="filepath_or_buffer"):
         sdk.upload_data_store_object(given, "x")
-    with tempfile.TemporaryFile("w+") as text, pytest.raises(ValueError, match="binary mode"):
-        sdk.upload_data_store_object(text, "x")
+    for open_text in (tempfile.TemporaryFile, tempfile.NamedTemporaryFile):
+        with open_text("w+") as text, pytest.raises(ValueError, match="binary mode"):
+            sdk.upload_data_store_object(text, "x")
     assert api.requests == []
 
 

@@ -56,7 +56,7 @@ def _check_binary(what: str, value: Any) -> None:
     if not callable(getattr(value, "read", None)):
         allowed = "a path, bytes or an object with read()"
         raise ValueError(f"{what} cannot be sent as a file: it is of type {type(value).__name__}; allowed: {allowed}")
-    if isinstance(value, io.TextIOBase):
+    if _is_text(value):
         raise ValueError(f'{what} was opened in text mode; open it in binary mode: open(path, "rb")')
 
 
@@ -71,6 +71,14 @@ def _rewound(file: IO[bytes]) -> Iterator[IO[bytes]]:
         shutil.copyfileobj(file, copy)
         copy.seek(0)
         yield cast("IO[bytes]", copy)
+
+
+def _is_text(file: Any) -> bool:
+    """Opened in text mode, also within a wrapper such as that of named temporary files."""
+    mode = getattr(file, "mode", "b")
+    return isinstance(file, io.TextIOBase) or (
+        not isinstance(file, io.IOBase) and isinstance(mode, str) and "b" not in mode
+    )
 
 
 def _is_seekable(file: Any) -> bool:
@@ -130,7 +138,7 @@ def destination_of(destination: Destination) -> Iterator[IO[bytes]]:
     if not callable(getattr(destination, "write", None)):
         kind = type(destination).__name__
         raise ValueError(f"'filepath_or_buffer' must be a path or an object with write(), it is of type {kind}")
-    if isinstance(destination, io.TextIOBase):
+    if _is_text(destination):
         raise ValueError("'filepath_or_buffer' was opened in text mode; open it in binary mode: open(path, \"wb\")")
     yield destination
     if _is_seekable(destination):

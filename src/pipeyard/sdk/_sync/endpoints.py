@@ -99,10 +99,9 @@ class Endpoints(Executions):
     def _look_up_path(self, name: str) -> str:
         self._endpoint_paths.pop(name, None)
         deployment = self._http.ask(Call("GET", self._url("deployments", name)))
-        if deployment.get("execution_rule") != "endpoint":
-            raise ValueError(
-                f'deployment "{name}" is no endpoint: its execution rule is {deployment["execution_rule"]}'
-            )
+        rule = deployment["execution_rule"]
+        if rule != "endpoint":
+            raise ValueError(f'deployment "{name}" is no endpoint: its execution rule is {rule}')
         self._remember_endpoint(deployment)
         return self._endpoint_paths[name]
 
