@@ -209,7 +209,8 @@ def test_objects_are_put_listed_got_and_removed(shell: Shell, needs: Callable[[s
     Path("a b.txt").write_bytes(b"\0content")
     assert shell("data", "put", "a b.txt", "cli/").out == "a b.txt is at cli/a b.txt\n"
     shell("data", "put", "a b.txt", "cli/other")
-    assert [row[:2] for row in shell("data", "ls", "cli/").rows] == [["cli/a b.txt", "8"], ["cli/other", "8"]]
+    rows = [row[:2] for row in shell("data", "ls", "cli/").rows]
+    assert rows == [["cli/a b.txt", "8.00 B"], ["cli/other", "8.00 B"]]
     assert shell("data", "get", "cli/other").out == "cli/other is in other\n"
     assert Path("other").read_bytes() == b"\0content"
     Path("folder").mkdir()

@@ -21,7 +21,7 @@ def list_objects(
     session: Session, folder: Annotated[str | None, typer.Argument(help="Only what is below it.")] = None
 ) -> None:
     """List objects."""
-    columns = {"path": "OBJECT", "size": "BYTES", "last_modified": "MODIFIED"}
+    columns = {"path": "OBJECT", "size": "SIZE", "last_modified": "MODIFIED"}
     session.printer.rows(session.sdk.list_data_store_objects(folder), columns)
 
 
