@@ -125,7 +125,7 @@ def _common_options() -> list[tuple[str, str, str]]:
 def _row(parameter: Any) -> tuple[str, str, str]:
     said, _, default = (parameter.help or "").partition("  [default: ")
     if isinstance(parameter, TyperArgument):
-        label = parameter.metavar or parameter.name.upper()
+        label = (parameter.metavar or parameter.name.upper()) + "..." * (parameter.nargs == -1)
         return f"`{label}`", "" if parameter.required else "none", said
     label = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
     value = getattr(parameter.default, "value", parameter.default)

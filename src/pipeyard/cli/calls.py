@@ -29,7 +29,7 @@ def call(
     name: DeploymentName,
     values: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE...", help="Inputs, by the types that the deployment declares; KEY=@FILE."),
+        typer.Argument(metavar="KEY=VALUE", help="Inputs, by the types that the deployment declares; KEY=@FILE."),
     ] = None,
     data: Annotated[
         str | None,

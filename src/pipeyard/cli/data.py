@@ -63,9 +63,7 @@ def get(
 @client_command(app, "rm")
 def remove(
     session: Session,
-    paths: Annotated[
-        list[str], typer.Argument(metavar="OBJECT...", help="Their paths.", autocompletion=complete_objects)
-    ],
+    paths: Annotated[list[str], typer.Argument(metavar="OBJECT", help="Their paths.", autocompletion=complete_objects)],
 ) -> None:
     """Delete objects."""
     answers = [session.sdk.delete_data_store_object(path) for path in paths]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import typing
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import cached_property
@@ -106,9 +105,9 @@ def client_command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]
             with ExitStack() as resources:
                 function(Session(flags, own["as_json"], resources), **given)
 
-        hints = typing.get_type_hints(function, include_extras=True)
-        _, *own = inspect.signature(function).parameters.values()
-        parameters = [one.replace(annotation=hints[one.name], kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
+        # Not get_type_hints: on Python 3.10 that hides the help of a parameter whose default is None.
+        _, *own = inspect.signature(function, eval_str=True).parameters.values()
+        parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
         parameters += [
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
             for key, (annotation, default) in OPTIONS.items()

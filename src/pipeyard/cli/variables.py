@@ -29,7 +29,7 @@ def list_all(
 def set_values(
     session: Session,
     values: Annotated[
-        list[str], typer.Argument(metavar="NAME=VALUE...", help="NAME=- reads the value from stdin, NAME=@FILE a file.")
+        list[str], typer.Argument(metavar="NAME=VALUE", help="NAME=- reads the value from stdin, NAME=@FILE a file.")
     ],
 ) -> None:
     """Create or replace environment variables."""
@@ -56,7 +56,7 @@ def _read(text: str) -> tuple[str, str]:
 def remove(
     session: Session,
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="The variables.", autocompletion=complete_variables)
+        list[str], typer.Argument(metavar="NAME", help="The variables.", autocompletion=complete_variables)
     ],
 ) -> None:
     """Delete environment variables."""
