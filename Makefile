@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 UV := .venv/bin/uv
 
-.PHONY: setup demo test check bench fuzz
+.PHONY: setup demo test check bench fuzz generate
 
 setup: .venv/.ready .compat/.ready
 
@@ -20,7 +20,7 @@ setup: .venv/.ready .compat/.ready
 
 # `make demo KEEP=1` keeps the platform running.
 demo: setup
-	KEEP=$(KEEP) .venv/bin/python examples/digits/demo.py
+	KEEP=$(KEEP) .venv/bin/python examples/demo.py
 
 test: setup
 	.venv/bin/pytest
@@ -30,6 +30,10 @@ check: setup
 	.venv/bin/ruff format --check src tests bench examples
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+# The synchronous client is written out of the asynchronous one.
+generate: setup
+	.venv/bin/python -m tests.sdk.generate
 
 # `make bench QUICK=1` is the short form. Every peer has an environment of its own, from its own lock.
 bench: setup .bench/litserve/.ready

@@ -39,6 +39,11 @@ class Platform:
         """Its data folder."""
         return self.folder / "data"
 
+    @property
+    def client_environment(self) -> dict[str, str]:
+        """What the command line of a user of this platform runs with."""
+        return _environment() | _read_credentials(self.data_dir)
+
 
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:

@@ -27,6 +27,7 @@ class Platform:
     def __init__(self, folder: Path, **settings: object) -> None:
         self.folder = folder
         self.data_dir = folder / "data"
+        self.port = 0  # a free one
         self._settings = {f"PIPEYARD_{name.upper()}": str(value) for name, value in settings.items()}
         self._process: subprocess.Popen[bytes] | None = None
         self.credentials: dict[str, str] = {}
@@ -43,7 +44,7 @@ class Platform:
         }
         with log:
             self._process = subprocess.Popen(
-                [str(PIPEYARD), "up", "--data-dir", str(self.data_dir), "--port", "0"],
+                [str(PIPEYARD), "up", "--data-dir", str(self.data_dir), "--port", str(self.port)],
                 env=environment | self._settings,
                 cwd=self.folder,
                 stdout=subprocess.PIPE,

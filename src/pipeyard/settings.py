@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -131,11 +132,13 @@ def load_settings(
 
 
 def _read_file(file: Path) -> dict[str, Any]:
-    # tomllib exists from Python 3.11, which the server needs anyway.
-    import tomllib  # noqa: PLC0415
-
     if not file.is_file():
         return {}
+    # The command line runs on Python 3.10 too.
+    if sys.version_info >= (3, 11):
+        import tomllib  # noqa: PLC0415
+    else:
+        import tomli as tomllib  # noqa: PLC0415
     try:
         return tomllib.loads(file.read_text())
     except (tomllib.TOMLDecodeError, OSError) as error:

@@ -87,6 +87,10 @@ class World:
         """An update of the deployment."""
         return Bad("PATCH", f"{API}/deployments/{self.deployment['name']}", {"json": fields})
 
+    def exchange(self, **fields: Any) -> Bad:
+        """An exchange of the deployment."""
+        return Bad("POST", f"{API}/deployments/{self.deployment['name']}/exchange", {"json": fields})
+
     def renew(self, **options: Any) -> Bad:
         """Another token for the deployment."""
         return Bad("POST", f"{API}/endpoints/{self.deployment['name']}/generate-new-token", options)
@@ -458,6 +462,16 @@ UPDATES = [
     case("an update with a number", lambda w: w.update(is_enabled=0), 400, "is_enabled", "true or false"),
     case("an update of a deployment that does not exist", lambda w: Bad(
         "PATCH", f"{API}/deployments/nope", {"json": {"is_enabled": True}}), 404, 'no deployment named "nope"'),
+    case("an exchange with nothing", lambda w: w.exchange(), 400, "with", "is missing"),
+    case("an exchange with a number", lambda w: w.exchange(**{"with": 3}), 400, "with", "text"),
+    case("an exchange with itself", lambda w: w.exchange(**{"with": w.deployment["name"]}), 400, "with", "itself"),
+    case("an exchange with one that does not exist", lambda w: w.exchange(**{"with": "nope"}), 404,
+         'no deployment named "nope"'),
+    case("an exchange that says more", lambda w: w.exchange(**{"with": w.other_deployment["name"], "token": 1}), 400,
+         "token", "not a known field"),
+    case("an exchange of one that does not exist", lambda w: Bad(
+        "POST", f"{API}/deployments/nope/exchange", {"json": {"with": w.deployment["name"]}}), 404,
+        'no deployment named "nope"'),
     case("another token with a space", lambda w: w.renew(data={"endpoint_token": "abc defgh"}), 400, "endpoint_token",
          "A-Z a-z 0-9"),
     case("another token that is empty", lambda w: w.renew(data={"endpoint_token": ""}), 400, "endpoint_token"),

@@ -188,6 +188,24 @@ async def test_only_what_a_user_can_change_is_updated(store: Store) -> None:
     assert await store.get_deployment_by_id(wanted.id) == replace(wanted, status=DeploymentStatus.UP)
 
 
+async def test_two_deployments_exchange_their_addresses_and_nothing_else(store: Store) -> None:
+    await store.add_pipeline(pipeline())
+    one = deployment(endpoint_url_path="at", endpoint_token="token-of-one")
+    two = deployment("next", endpoint_url_path="beside", endpoint_token="token-of-two", is_enabled=False)
+    await store.add_deployment(one)
+    await store.add_deployment(two)
+    assert await store.exchange_deployments(one.id, two.id, later(7), "bob")
+    stamp = {"updated_at": later(7), "updated_by": "bob"}
+    moved = replace(two, name="live", endpoint_url_path="at", endpoint_token="token-of-one", **stamp)
+    assert await store.get_deployment_by_id(two.id) == moved
+    assert await store.find_deployment_by_path(environment().id, "at") == moved
+    assert await store.get_deployment(environment().id, "next") == replace(
+        one, name="next", endpoint_url_path="beside", endpoint_token="token-of-two", **stamp
+    )
+    assert not await store.exchange_deployments(one.id, "nothing", later(8), "bob")
+    assert await store.get_deployment_by_id(two.id) == moved
+
+
 async def test_what_is_gone_cannot_be_changed(store: Store) -> None:
     assert not await store.update_deployment(deployment())
     assert not await store.set_deployment_status("nothing", DeploymentStatus.UP)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-DEMO = Path(__file__).parents[2] / "examples" / "digits" / "demo.py"
+DEMO = Path(__file__).parents[2] / "examples" / "demo.py"
 
 
 def test_the_demo_trains_deploys_calls_and_leaves_nothing(tmp_path: Path) -> None:

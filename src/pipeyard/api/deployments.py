@@ -15,6 +15,8 @@ from pipeyard.api.deployment_schemas import (
     DEPLOYMENT,
     DEPLOYMENT_LINKS,
     DEPLOYMENTS,
+    EXCHANGE,
+    EXCHANGED,
     INPUTS,
     INPUTS_FORM,
     NEW_ENDPOINT,
@@ -44,6 +46,7 @@ from pipeyard.api.triggers import read_trigger
 from pipeyard.api.uploads import read_form
 from pipeyard.domain.deployments import Deployment, DeploymentStatus
 from pipeyard.domain.modes import Rule
+from pipeyard.domain.names import check_keys
 from pipeyard.errors import InvalidInputError
 from pipeyard.services.identities import Caller
 from pipeyard.wire import EXECUTION_ID_HEADER
@@ -144,6 +147,19 @@ async def update_deployment(name: Name, request: Request, hub: Hub, environment:
     """
     fields = await read_object(request)
     return _answer(hub, await hub.deployments.update(environment.id, caller.user_id, name, fields), caller)
+
+
+@router.post(
+    "/deployments/{name}/exchange",
+    summary="Exchange a deployment with another",
+    **operation({200: ("The deployment that has the name now", EXCHANGED)}, body=EXCHANGE),
+)
+async def exchange_deployments(name: Name, request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
+    """Both trade their names, endpoint paths and tokens in one commit; what each has accepted stays with it."""
+    fields = await read_object(request)
+    check_keys("", fields, ("with",))
+    now_there = await hub.deployments.exchange(environment.id, caller.user_id, name, fields.get("with"))
+    return json_answer({"name": now_there.name, "pipeline": {"name": now_there.pipeline_name}})
 
 
 @router.delete("/deployments/{name}", summary="Delete a deployment", **operation({200: ("What went", DELETED)}))

@@ -86,9 +86,10 @@ async def _wait(request: Request, call: EndpointCall) -> EndedExecution | None:
 
 
 async def _own_execution(call: EndpointCall, execution_id: str) -> Execution:
-    """An endpoint token opens the executions of its own deployment alone."""
+    """An endpoint opens the executions of its own deployment, and of those that had its place with its token before."""
     execution = await call.hub.executions.get(call.deployment.environment_id, execution_id)
-    if execution.deployment_id != call.deployment.id:
+    is_own = execution.deployment_id == call.deployment.id
+    if not (is_own or await call.hub.deployments.shares_token(call.deployment, execution.deployment_id)):
         raise NotFoundError("execution", execution_id)
     return execution
 

@@ -1,8 +1,12 @@
 """The command line. Imports wait until a command needs them, so `pipeyard --help` stays fast."""
 
-from pipeyard.cli.main import app
+from __future__ import annotations
 
 
 def main() -> None:
     """The console script."""
-    app()
+    import sys
+
+    from pipeyard.cli.main import run
+
+    sys.exit(run(sys.argv[1:]))

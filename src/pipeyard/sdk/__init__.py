@@ -1,1 +1,1 @@
-"""The client: HTTP only, light enough for a notebook."""
+"""The client: HTTP only, light enough for a notebook. Its public names are those of `pipeyard` itself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import secrets
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -21,7 +22,7 @@ from pipeyard.domain.log_lines import LogLine, LogRange, Subject
 from pipeyard.domain.mapping_updates import update_inputs, update_outputs
 from pipeyard.domain.mappings import map_inputs, map_outputs
 from pipeyard.domain.modes import Mode, Rule
-from pipeyard.domain.names import check_endpoint_token, listed, shown
+from pipeyard.domain.names import check_endpoint_token, check_name, listed, shown
 from pipeyard.domain.pipelines import Pipeline
 from pipeyard.domain.schedules import parse_schedule
 from pipeyard.errors import ConflictError, InvalidInputError, NotFoundError
@@ -201,6 +202,31 @@ class DeploymentService:
         if not written:
             raise NotFoundError("deployment", changed.name)
         return changed
+
+    async def exchange(self, environment_id: str, user_id: str, name: str, other: object) -> Deployment:
+        """Two deployments trade name, endpoint path and token at once: no call finds neither. What has `name` now.
+
+        Raises InvalidInputError, NotFoundError, ConflictError.
+        """
+        async with self._changing:
+            one = await self.get(environment_id, name)
+            two = await self.get(environment_id, check_name("with", other))
+            if one.id == two.id:
+                raise InvalidInputError("with", f'is "{name}" itself', "the name of another deployment")
+            if one.rule is not two.rule:
+                raise ConflictError(f'"{one.name}" is {one.rule.value}, "{two.name}" is {two.rule.value}')
+            exchanged = await self.store.exchange_deployments(one.id, two.id, clock.now(), user_id)
+            self.paths.clear()
+            if not exchanged:
+                raise NotFoundError("deployment", name)
+            return await self.get(environment_id, name)
+
+    async def shares_token(self, deployment: Deployment, other_id: str | None) -> bool:
+        """Whether the same endpoint token opens another deployment: one that had this one's place before it."""
+        other = None if other_id is None else await self.store.get_deployment_by_id(other_id)
+        if other is None or other.endpoint_token is None or deployment.endpoint_token is None:
+            return False
+        return hmac.compare_digest(other.endpoint_token.encode(), deployment.endpoint_token.encode())
 
     async def delete(self, environment_id: str, name: str) -> Deployment:
         """The deployment, its executions, logs and pods. Raises NotFoundError."""

@@ -54,6 +54,15 @@ _SET_STATUS = update(deployments).where(_THIS).values(status=bindparam("new_stat
 _CHANGEABLE = ("is_enabled", "mappings", "endpoint_token", "schedule", "updated_at", "updated_by")
 _UPDATE = update(deployments).where(_THIS).values({name: bindparam(f"new_{name}") for name in _CHANGEABLE})
 _RESCHEDULE = _UPDATE.values(next_fire_at=bindparam("new_next_fire_at"))
+_ADDRESS = ("name", "endpoint_url_path", "endpoint_token")
+_ADDRESSES = select(deployments.c.id, *(deployments.c[name] for name in _ADDRESS)).where(
+    deployments.c.id.in_(bindparam("ids", expanding=True))
+)
+_MOVE = (
+    update(deployments)
+    .where(_THIS)
+    .values({name: bindparam(f"new_{name}") for name in (*_ADDRESS, "updated_at", "updated_by")})
+)
 _EXECUTIONS = select(executions.c.id).where(executions.c.deployment_id == bindparam("deployment_id"))
 _DELETE = delete(deployments).where(_THIS)
 
@@ -117,6 +126,23 @@ class DeploymentRows(Rows):
         if reschedule:
             statement, given = _RESCHEDULE, given | {"new_next_fire_at": row["next_fire_at"]}
         return await self._database.write(lambda c: c.execute(statement, given).rowcount == 1)
+
+    async def exchange_deployments(self, one_id: str, two_id: str, updated_at: datetime, updated_by: str) -> bool:
+        """Names, endpoint paths and tokens change hands. False when one is gone."""
+        stamp = {"updated_at": to_epoch_ms(updated_at), "updated_by": updated_by}
+
+        def exchange(connection: Connection) -> bool:
+            found = {row["id"]: row for row in connection.execute(_ADDRESSES, {"ids": [one_id, two_id]}).mappings()}
+            if len(found) != 2:
+                return False
+            # By way of an address that nobody has: each stays unique at each step.
+            nowhere = {**dict.fromkeys(_ADDRESS), "name": one_id}
+            for taker, address in ((one_id, nowhere), (two_id, found[one_id]), (one_id, found[two_id])):
+                given = {f"new_{key}": address[key] for key in _ADDRESS} | {f"new_{key}": stamp[key] for key in stamp}
+                connection.execute(_MOVE, {"deployment_id": taker} | given)
+            return True
+
+        return await self._database.write(exchange)
 
     async def delete_deployment(self, deployment_id: str) -> Sequence[str]:
         """The ids of the executions that went with it."""

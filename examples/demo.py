@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 from craft_ai_sdk import CraftAiSdk, Input, Output
 
-CODE = Path(__file__).with_name("code")
+CODE = Path(__file__).with_name("digits")
 CALLS = 7
 SHOWN = 12
 

@@ -1,0 +1,70 @@
+"""`pipeyard data`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeyard.cli.completions import complete_objects
+from pipeyard.cli.sessions import Session, client_command, new_app
+from pipeyard.errors import InvalidInputError
+
+app = new_app("Files of the data store.")
+ObjectPath = Annotated[str, typer.Argument(metavar="OBJECT", help="Its path.", autocompletion=complete_objects)]
+
+
+@client_command(app, "ls")
+def list_objects(
+    session: Session, folder: Annotated[str | None, typer.Argument(help="Only what is below it.")] = None
+) -> None:
+    """List objects."""
+    columns = {"path": "OBJECT", "size": "SIZE", "last_modified": "MODIFIED"}
+    session.printer.rows(session.sdk.list_data_store_objects(folder), columns)
+
+
+@client_command(app, "put")
+def put(
+    session: Session,
+    file: Annotated[Path, typer.Argument(help="The file to send.")],
+    path: Annotated[
+        str | None,
+        typer.Argument(metavar="OBJECT", help="Where to: a path, or a folder ending in /. The file's name by default."),
+    ] = None,
+) -> None:
+    """Upload a file."""
+    if not file.is_file():
+        raise InvalidInputError(str(file), "is not a file")
+    target = file.name if path is None else f"{path}{file.name}" if path.endswith("/") else path
+    session.sdk.upload_data_store_object(str(file), target)
+    session.printer.done(f"{file} is at {target}", {"path": target, "size": file.stat().st_size})
+
+
+@client_command(app, "get")
+def get(
+    session: Session,
+    path: ObjectPath,
+    file: Annotated[
+        Path | None, typer.Argument(help="Where to: a file, a folder, or - for stdout. Its name, here, by default.")
+    ] = None,
+) -> None:
+    """Download an object."""
+    if file == Path("-"):
+        session.sdk.download_data_store_object(path, sys.stdout.buffer)
+        return
+    name = path.rpartition("/")[2]
+    target = Path(name) if file is None else file / name if file.is_dir() else file
+    session.sdk.download_data_store_object(path, str(target))
+    session.printer.done(f"{path} is in {target}", {"path": path, "file": str(target), "size": target.stat().st_size})
+
+
+@client_command(app, "rm")
+def remove(
+    session: Session,
+    paths: Annotated[list[str], typer.Argument(metavar="OBJECT", help="Their paths.", autocompletion=complete_objects)],
+) -> None:
+    """Delete objects."""
+    answers = [session.sdk.delete_data_store_object(path) for path in paths]
+    session.printer.done("\n".join(f"deleted {path}" for path in paths), {"deleted": answers})

@@ -1,0 +1,165 @@
+"""`pipeyard deployment`."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated, Any
+
+import typer
+
+from pipeyard.cli.completions import DeploymentName, complete_pipelines
+from pipeyard.cli.declaring import DESTINATIONS, SOURCES, read_destination, read_source
+from pipeyard.cli.logs import Follow, Limit, Times, print_log
+from pipeyard.cli.sessions import Session, client_command, new_app
+from pipeyard.errors import InvalidInputError
+
+app = new_app("Rules that turn calls or time into executions.")
+
+
+class Mode(str, Enum):
+    """How executions are run."""
+
+    elastic = "elastic"
+    low_latency = "low_latency"
+
+
+@client_command(app, "create")
+def create(
+    session: Session,
+    name: Annotated[str, typer.Argument(help="The name of the deployment.")],
+    pipeline: Annotated[str, typer.Option(help="What it runs.", autocompletion=complete_pipelines)],
+    mode: Annotated[Mode, typer.Option(help="A new pod for each execution, or a warm one for all.")] = Mode.elastic,
+    schedule: Annotated[
+        str | None, typer.Option(metavar="CRON", help="Run it by the clock, in UTC, instead of by calls.")
+    ] = None,
+    path: Annotated[str | None, typer.Option(help="The last part of its URL. Its name by default.")] = None,
+    endpoint_token: Annotated[str | None, typer.Option(help="The token of the endpoint. Made up by default.")] = None,
+    sources: Annotated[
+        list[str] | None, typer.Option("--map-input", metavar="NAME=SOURCE", help=f"{SOURCES}. Repeat it.")
+    ] = None,
+    destinations: Annotated[
+        list[str] | None,
+        typer.Option("--map-output", metavar="NAME=DESTINATION", help=f"{DESTINATIONS}. Repeat it."),
+    ] = None,
+    parallel: Annotated[
+        int | None, typer.Option(min=1, help="So many executions at once in the pod. low_latency only.")
+    ] = None,
+    memory: Annotated[str | None, typer.Option(help="Such as 512MiB. low_latency only.")] = None,
+    gpus: Annotated[int | None, typer.Option(min=0, help="GPUs of the pod. low_latency only.")] = None,
+    timeout: Annotated[int | None, typer.Option(min=1, metavar="S", help="Seconds that an execution may run.")] = None,
+    description: Annotated[str | None, typer.Option(help="Free text.")] = None,
+    wait: Annotated[bool, typer.Option(help="Wait until it is up.")] = True,
+) -> None:
+    """Create a deployment of a pipeline: an endpoint, or with --schedule a periodic one."""
+    made = session.sdk.create_deployment(
+        pipeline,
+        name,
+        "endpoint" if schedule is None else "periodic",
+        mode.value,
+        schedule=schedule,
+        inputs_mapping=None if sources is None else [read_source(text) for text in sources],
+        outputs_mapping=None if destinations is None else [read_destination(text) for text in destinations],
+        description=description,
+        enable_parallel_executions=None if parallel is None else True,
+        max_parallel_executions_per_pod=parallel,
+        ram_request=memory,
+        gpu_request=gpus,
+        wait_for_completion=wait,
+        execution_timeout_s=timeout,
+        endpoint_url_path=path,
+        endpoint_token=endpoint_token,
+    )
+    session.printer.done(f'deployment "{name}": {made["status"]}', made)
+
+
+@client_command(app, "list")
+def list_all(session: Session) -> None:
+    """List deployments."""
+    columns = {
+        "name": "DEPLOYMENT",
+        "pipeline_name": "PIPELINE",
+        "execution_rule": "RULE",
+        "mode": "MODE",
+        "is_enabled": "ENABLED",
+        "created_at": "CREATED",
+    }
+    session.printer.rows(session.sdk.list_deployments(), columns)
+
+
+@client_command(app, "show")
+def show(session: Session, name: DeploymentName) -> None:
+    """Show a deployment: where it is called, what goes in and out, its pods."""
+    found: dict[str, Any] = dict(session.sdk.get_deployment(name))
+    if not session.printer.as_json and "endpoint_token" in found:
+        found["endpoint_token"] = f"(`pipeyard deployment token {name}` shows it)"
+    session.printer.fields(found)
+
+
+@client_command(app, "logs")
+def logs(
+    session: Session, name: DeploymentName, follow: Follow = False, limit: Limit = None, timestamps: Times = False
+) -> None:
+    """Print what its pods said outside of executions, and what the platform did with them."""
+    sdk = session.sdk
+    read = sdk.follow_deployment_logs if follow else sdk.get_deployment_logs
+    print_log(session, read, name, follow, limit, timestamps)
+
+
+@client_command(app, "enable")
+def enable(session: Session, name: DeploymentName) -> None:
+    """Let it be triggered again."""
+    _switch(session, name, True)
+
+
+@client_command(app, "disable")
+def disable(session: Session, name: DeploymentName) -> None:
+    """Let it end what it has accepted, and accept nothing more."""
+    _switch(session, name, False)
+
+
+def _switch(session: Session, name: str, is_enabled: bool) -> None:
+    answer = session.sdk.update_deployment(name, is_enabled=is_enabled)
+    session.printer.done(f'deployment "{name}": {answer["status"]}', answer)
+
+
+@client_command(app, "delete")
+def delete(
+    session: Session,
+    name: DeploymentName,
+    with_pipelines: Annotated[
+        bool, typer.Option("--with-pipelines", help="Delete its pipeline too, and what `deploy` has kept of before.")
+    ] = False,
+) -> None:
+    """Delete a deployment with its executions."""
+    from pipeyard.cli.deploying.replacing import delete_pipelines
+
+    runs = session.sdk.get_deployment(name)["pipeline"]["name"]
+    answer = dict(session.sdk.delete_deployment(name))
+    if not with_pipelines:
+        session.printer.done(f'deleted deployment "{name}"', answer)
+        return
+    gone = delete_pipelines(session.sdk, name, runs)
+    session.printer.done(f'deleted deployment "{name}" and pipelines {", ".join(gone)}', answer | {"pipelines": gone})
+
+
+@client_command(app, "token")
+def token(
+    session: Session,
+    name: DeploymentName,
+    new: Annotated[bool, typer.Option("--new", help="Replace it; the old one stops working at once.")] = False,
+    chosen: Annotated[
+        str | None, typer.Option("--set", metavar="TOKEN", help="Replace it by this one; - reads it from stdin.")
+    ] = None,
+) -> None:
+    """Print the token of an endpoint."""
+    if new and chosen is not None:
+        raise InvalidInputError("--set", "does not go with --new", "one of the two")
+    if new or chosen is not None:
+        given = typer.get_text_stream("stdin").read().strip() if chosen == "-" else chosen
+        answer = session.sdk.generate_new_endpoint_token(name, given)
+        session.printer.done(answer["endpoint_token"], answer)
+        return
+    found = session.sdk.get_deployment(name)
+    if "endpoint_token" not in found:
+        raise InvalidInputError(name, "is periodic, it has no endpoint token")
+    session.printer.done(found["endpoint_token"], {"endpoint_token": found["endpoint_token"]})

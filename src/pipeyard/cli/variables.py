@@ -1,0 +1,65 @@
+"""`pipeyard env`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeyard.cli.completions import complete_variables
+from pipeyard.cli.sessions import Session, client_command, new_app
+from pipeyard.errors import InvalidInputError
+
+app = new_app("Environment variables that pods see.")
+HIDDEN = "(hidden)"
+
+
+@client_command(app, "ls")
+def list_all(
+    session: Session, show: Annotated[bool, typer.Option("--show", help="With their values.")] = False
+) -> None:
+    """List environment variables. Values stay hidden without --show."""
+    found = session.sdk.list_environment_variables()
+    hidden = None if session.printer.as_json else HIDDEN
+    rows = [{"name": row["name"], "value": row["value"] if show else hidden} for row in found]
+    session.printer.rows(rows, {"name": "VARIABLE", "value": "VALUE"})
+
+
+@client_command(app, "set")
+def set_values(
+    session: Session,
+    values: Annotated[
+        list[str], typer.Argument(metavar="NAME=VALUE", help="NAME=- reads the value from stdin, NAME=@FILE a file.")
+    ],
+) -> None:
+    """Create or replace environment variables."""
+    read = [_read(text) for text in values]  # all of them, before the first is written
+    for name, value in read:
+        session.sdk.create_or_update_environment_variable(name, value)
+    names = [name for name, _ in read]
+    session.printer.done(f"set {', '.join(names)}", {"set": names})
+
+
+def _read(text: str) -> tuple[str, str]:
+    name, has_value, value = text.partition("=")
+    if not name or not has_value:
+        raise InvalidInputError("env set", f'"{text[:60]}" has no value', "NAME=VALUE, NAME=-, NAME=@FILE")
+    if value == "-":
+        return name, typer.get_text_stream("stdin").read().rstrip("\n")
+    if value.startswith("@"):
+        with open(value[1:]) as file:
+            return name, file.read().rstrip("\n")
+    return name, value
+
+
+@client_command(app, "rm")
+def remove(
+    session: Session,
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME", help="The variables.", autocompletion=complete_variables)
+    ],
+) -> None:
+    """Delete environment variables."""
+    for name in names:
+        session.sdk.delete_environment_variable(name)
+    session.printer.done(f"deleted {', '.join(names)}", {"deleted": names})

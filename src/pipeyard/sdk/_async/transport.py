@@ -1,0 +1,121 @@
+"""Requests: sent with a token, held, streamed, and sent again where that is safe."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import httpx
+
+from pipeyard import clock
+from pipeyard.sdk._async.effects import Pause
+from pipeyard.sdk._async.tokens import AsyncTokens
+from pipeyard.sdk.addresses import Addresses, api, join
+from pipeyard.sdk.answers import decode, raise_for_error
+from pipeyard.sdk.calls import BEARER, HELD_S, Call
+from pipeyard.sdk.errors import SdkException
+from pipeyard.sdk.requests import request_options, timeouts
+from pipeyard.sdk.retries import retry_delay_s, unreachable_error
+
+NOT_YET = 307  # what a held wait is answered with when its hold has passed
+_PACE_S = 1.0  # between two holds, of a server that does not hold
+
+
+class AsyncTransport:
+    """One client's way to the server."""
+
+    def __init__(self, client: httpx.AsyncClient, addresses: Addresses, pause: Pause) -> None:
+        self._client = client
+        self._pause = pause
+        self._is_known = False  # whether the server has ever answered
+        self._tokens = AsyncTokens(join(api(addresses.control_url), "auth", "refresh"), addresses.sdk_token, self.ask)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    async def ask(self, call: Call) -> Any:
+        """The value of the answer. Raises SdkException."""
+        return decode(await self.send(call))
+
+    async def send(self, call: Call) -> httpx.Response:
+        """The answer, whatever its status, with its body. Raises UnreachableError, WaitTimeoutError."""
+        losses = 0
+        while True:
+            try:
+                return await self._send_once(call)
+            except httpx.TransportError as error:
+                await self.pause_after(call, error, losses)
+                losses += 1
+            except httpx.RequestError as error:
+                raise unreachable_error(call, error) from error
+
+    async def _send_once(self, call: Call) -> httpx.Response:
+        token = await self._tokens.get() if call.authorization == BEARER else None
+        response = await self._client.send(self._request(call, token), follow_redirects=call.follows_redirects)
+        self._is_known = True
+        if response.status_code == httpx.codes.UNAUTHORIZED and token is not None:
+            # Nothing was done: the token was refused at the door.
+            request = self._request(call, await self._tokens.renew(token))
+            response = await self._client.send(request, follow_redirects=call.follows_redirects)
+        return response
+
+    async def pause_after(self, call: Call, error: httpx.TransportError, losses: int) -> None:
+        """Before the next attempt. Raises UnreachableError when there is none, WaitTimeoutError when time is over."""
+        if call.deadline.has_passed:
+            raise call.deadline.error() from error
+        delay_s = retry_delay_s(call, error, losses, is_known=self._is_known)
+        if delay_s is None:
+            raise unreachable_error(call, error) from error
+        remaining_s = call.deadline.remaining_s
+        await self._pause(delay_s if remaining_s is None else min(delay_s, remaining_s))
+
+    async def hold(self, call: Call, is_pending: Callable[[Any], bool]) -> Any:
+        """The first value that is not pending, asked for with one held request after the other.
+
+        Raises WaitTimeoutError, SdkException.
+        """
+        response = await self._hold(call, lambda answer: is_pending(decode(answer)))
+        return decode(response)
+
+    async def hold_response(self, call: Call) -> httpx.Response:
+        """The first answer that does not say "not yet". Raises WaitTimeoutError, SdkException."""
+        response = await self._hold(call, lambda answer: answer.status_code == NOT_YET)
+        raise_for_error(response)
+        return response
+
+    async def _hold(self, call: Call, is_pending: Callable[[httpx.Response], bool]) -> httpx.Response:
+        held = replace(call, is_held=True, silence_s=HELD_S)
+        while True:
+            asked_at = clock.monotonic_s()
+            response = await self.send(held)
+            if not is_pending(response):
+                return response
+            call.deadline.check()
+            if clock.monotonic_s() - asked_at < _PACE_S:
+                await self._pause(_PACE_S)
+
+    @asynccontextmanager
+    async def stream(self, call: Call) -> AsyncIterator[httpx.Response]:
+        """An answer whose body is read as it comes. Raises httpx.TransportError, for the reader to go on after it."""
+        token = await self._tokens.get() if call.authorization == BEARER else None
+        response = await self._client.send(self._request(call, token), stream=True, follow_redirects=True)
+        self._is_known = True
+        try:
+            if response.status_code == httpx.codes.UNAUTHORIZED and token is not None:
+                await response.aclose()
+                request = self._request(call, await self._tokens.renew(token))
+                response = await self._client.send(request, stream=True, follow_redirects=True)
+            yield response
+        finally:
+            await response.aclose()
+
+    def _request(self, call: Call, token: str | None) -> httpx.Request:
+        try:
+            return self._client.build_request(
+                call.method, call.url, timeout=timeouts(call), **request_options(call, token)
+            )
+        except httpx.InvalidURL as error:
+            raise SdkException(f"{call.url!r} is no address: {error}") from error

@@ -1,0 +1,234 @@
+# Generated from src/pipeyard/sdk/_async/deployments.py by `make generate`: change that file, not this one.
+"""Deployments: create, watch, change, list, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pipeyard.sdk._sync.pipelines import Pipelines
+from pipeyard.sdk.calls import Call
+from pipeyard.sdk.constants import DEPLOYMENT_MODES, DEPLOYMENT_STATUS
+from pipeyard.sdk.deadlines import Deadline
+from pipeyard.sdk.declarations import InputSource, OutputDestination, to_dicts
+from pipeyard.sdk.deployment_requests import creation_timeout, deployment_request
+from pipeyard.sdk.log_ranges import log_range
+from pipeyard.sdk.results import record, records
+from pipeyard.sdk.shapes import DeletedDeployment, Deployment, DeploymentLogLine, DeploymentRow
+
+SETTLED = (
+    DEPLOYMENT_STATUS.UP,
+    DEPLOYMENT_STATUS.CREATION_FAILED,
+    DEPLOYMENT_STATUS.DISABLED,
+    DEPLOYMENT_STATUS.STANDBY,
+)
+
+
+class Deployments(Pipelines):
+    """What a user can ask of deployments."""
+
+    def create_deployment(
+        self,
+        pipeline_name: str,
+        deployment_name: str,
+        execution_rule: str,
+        mode: str = DEPLOYMENT_MODES.ELASTIC,
+        schedule: str | None = None,
+        inputs_mapping: Sequence[InputSource] | None = None,
+        outputs_mapping: Sequence[OutputDestination] | None = None,
+        description: str | None = None,
+        enable_parallel_executions: bool | None = None,
+        max_parallel_executions_per_pod: int | None = None,
+        ram_request: str | None = None,
+        gpu_request: int | None = None,
+        timeout_s: float | None = 180,
+        *,
+        wait_for_completion: bool = True,
+        execution_timeout_s: int | None = None,
+        endpoint_url_path: str | None = None,
+        endpoint_token: str | None = None,
+    ) -> Deployment:
+        """Deploy a pipeline: a standing rule that turns calls, or time, into executions.
+
+        Args:
+            pipeline_name: The pipeline that the executions run.
+            deployment_name: Its name, unique in the environment.
+            execution_rule: "endpoint", called over HTTP with a token, or "periodic", started by a clock. See
+                `DEPLOYMENT_EXECUTION_RULES`.
+            mode: "elastic", a new isolated pod per execution, or "low_latency", one warm pod that all executions of
+                the deployment share with its memory and files. See `DEPLOYMENT_MODES`.
+            schedule: When it runs, in UTC: `minute hour day-of-month month day-of-week`. Periodic ones need it.
+            inputs_mapping: Where the inputs come from. Endpoints take what is not mapped from the call, by its name;
+                periodic deployments must map every input.
+            outputs_mapping: Where the outputs go. Endpoints answer with what is not mapped; periodic deployments must
+                map every output.
+            description: Free text.
+            enable_parallel_executions: Whether several executions run in the pod at the same time. Low latency only;
+                off unless it is set.
+            max_parallel_executions_per_pod: How many do, when that is on. 6 unless it is set.
+            ram_request: The memory of the pod, such as "512MiB" or "1GiB". Low latency only.
+            gpu_request: The number of GPUs of the pod. Low latency only.
+            timeout_s: The longest wait until it is ready, in seconds, at least 120; None waits without an end.
+            wait_for_completion: Whether to wait until it is ready.
+            execution_timeout_s: How long the code of one execution may run, in seconds; no limit unless it is set.
+            endpoint_url_path: The last part of the endpoint's URL; the name unless it is set. Endpoints only.
+            endpoint_token: The token of the endpoint; made by the server unless it is set. Endpoints only.
+
+        Returns:
+            The deployment, as `get_deployment` gives it: `name`; for endpoints `endpoint_token`, which triggers it; for
+            periodic ones `schedule` and `human_readable_schedule`; and all the rest.
+
+        Raises:
+            ValueError: an argument that cannot be right, before anything is sent.
+            CreationFailedError: its pod cannot start; the text ends with the last lines of its log.
+            WaitTimeoutError: it was not ready in time; it goes on starting.
+            SdkException: any other refusal, for instance NotFoundError for the pipeline, ConflictError for the name.
+        """
+        deadline = Deadline.after(creation_timeout(timeout_s))
+        route, request = deployment_request(
+            execution_rule,
+            {
+                "pipeline_name": pipeline_name,
+                "name": deployment_name,
+                "mode": mode,
+                "schedule": schedule,
+                "inputs_mapping": to_dicts("inputs_mapping", InputSource, inputs_mapping),
+                "outputs_mapping": to_dicts("outputs_mapping", OutputDestination, outputs_mapping),
+                "description": description,
+                "enable_parallel_executions": enable_parallel_executions,
+                "max_parallel_executions_per_pod": max_parallel_executions_per_pod,
+                "ram_request": ram_request,
+                "gpu_request": gpu_request,
+                "execution_timeout_s": execution_timeout_s,
+                "endpoint_url_path": endpoint_url_path,
+                "endpoint_token": endpoint_token,
+            },
+        )
+        self._http.ask(Call("POST", self._url(route), json=request))
+        return self._get_deployment(deployment_name, wait_for_completion, deadline)
+
+    def get_deployment(
+        self, deployment_name: str, wait_for_completion: bool = False, timeout_s: float | None = None
+    ) -> Deployment:
+        """One deployment.
+
+        Args:
+            deployment_name: Its name.
+            wait_for_completion: Whether to wait until it is ready.
+            timeout_s: The longest wait in seconds; None waits without an end.
+
+        Returns:
+            `name`, `mode`, `pipeline`, `execution_rule`, `inputs_mapping`, `outputs_mapping`, `status`, `is_enabled`,
+            `description`, who made and changed it when, `last_execution_id`; for endpoints `endpoint_token` and
+            `endpoint_url_path`; for periodic ones `schedule` and `human_readable_schedule`; for low latency `pods`,
+            `enable_parallel_executions` and, where that is on, `max_parallel_executions_per_pod`. `status` is
+            creation_pending, up, creation_failed, down_retrying, standby or disabled.
+
+        Raises:
+            NotFoundError, CreationFailedError, WaitTimeoutError, SdkException.
+        """
+        return self._get_deployment(deployment_name, wait_for_completion, Deadline.after(timeout_s))
+
+    def _get_deployment(self, name: str, waits: bool, deadline: Deadline) -> Deployment:
+        if waits:
+            deployment = self._wait_until_settled(name, deadline)
+        else:
+            deployment = self._http.ask(Call("GET", self._url("deployments", name)))
+        deployment["last_execution_id"] = self._latest_execution("deployments", name)
+        for internal in ("id", "is_archived"):
+            deployment.pop(internal, None)
+        deployment["pipeline"].pop("id", None)
+        self._remember_endpoint(deployment)
+        return record(Deployment, deployment)
+
+    def _wait_until_settled(self, name: str, deadline: Deadline) -> dict[str, Any]:
+        deadline = deadline.of(f'deployment "{name}" was not ready', "it goes on starting: see get_deployment")
+        call = Call("GET", self._url("deployments", name), {"wait_for_completion": "true"}, deadline=deadline)
+        with self._display.task(f"Starting {name}"):
+            deployment = self._http.hold(call, lambda answer: answer["status"] not in SETTLED)
+        if deployment["status"] == DEPLOYMENT_STATUS.CREATION_FAILED:
+            raise self._creation_failed(f'the creation of deployment "{name}" failed', "deployments", name)
+        return dict(deployment)
+
+    def _remember_endpoint(self, deployment: dict[str, Any]) -> None:
+        if "endpoint_url_path" in deployment:
+            self._endpoint_paths[deployment["name"]] = deployment["endpoint_url_path"]
+
+    def update_deployment(
+        self,
+        deployment_name: str,
+        is_enabled: bool | None = None,
+        inputs_mapping: Sequence[InputSource] | None = None,
+        outputs_mapping: Sequence[OutputDestination] | None = None,
+        schedule: str | None = None,
+        wait_for_completion: bool = True,
+        timeout_s: float | None = None,
+    ) -> Deployment:
+        """Change one property of a deployment.
+
+        Args:
+            deployment_name: Its name.
+            is_enabled: Whether it takes new executions. Disabling frees the pod of a low latency deployment.
+            inputs_mapping: New `constant_value` or `datastore_path` of inputs. The kind of a source stays.
+            outputs_mapping: New `datastore_path` of outputs. The kind of a destination stays.
+            schedule: A new schedule, for periodic ones.
+            wait_for_completion: Whether to wait until it is ready, or disabled.
+            timeout_s: The longest wait in seconds; None waits without an end.
+
+        Returns:
+            The deployment, as `get_deployment` gives it.
+
+        Raises:
+            ValueError, NotFoundError, CreationFailedError, WaitTimeoutError, SdkException.
+        """
+        deadline = Deadline.after(timeout_s)
+        changes = {
+            "is_enabled": is_enabled,
+            "inputs_mapping": to_dicts("inputs_mapping", InputSource, inputs_mapping),
+            "outputs_mapping": to_dicts("outputs_mapping", OutputDestination, outputs_mapping),
+            "schedule": schedule,
+        }
+        sent = {name: value for name, value in changes.items() if value is not None}
+        self._http.ask(Call("PATCH", self._url("deployments", deployment_name), json=sent))
+        return self._get_deployment(deployment_name, wait_for_completion, deadline)
+
+    def list_deployments(self) -> list[DeploymentRow]:
+        """All deployments: `name`, `pipeline_name`, `execution_rule`, `mode`, `is_enabled`, `created_at`, `status`.
+
+        Raises SdkException.
+        """
+        return records(DeploymentRow, self._http.ask(Call("GET", self._url("deployments"))))
+
+    def delete_deployment(self, deployment_name: str) -> DeletedDeployment:
+        """Delete a deployment with its executions, logs and pod. Returns its `name` and `execution_rule`.
+
+        Raises NotFoundError, SdkException.
+        """
+        deleted = self._http.ask(Call("DELETE", self._url("deployments", deployment_name)))
+        self._endpoint_paths.pop(deployment_name, None)
+        return record(DeletedDeployment, deleted)
+
+    def get_deployment_logs(
+        self,
+        deployment_name: str,
+        from_datetime: datetime | None = None,
+        to_datetime: datetime | None = None,
+        limit: int | None = None,
+    ) -> list[DeploymentLogLine]:
+        """What the pod of a deployment printed outside of executions, oldest first.
+
+        Args:
+            deployment_name: Its name.
+            from_datetime: The first instant; without a time zone it is local time.
+            to_datetime: The instant before which it ends.
+            limit: The largest number of lines.
+
+        Returns:
+            Lines with `timestamp`, `message`, `stream`, `pod_id` and `type`.
+
+        Raises:
+            NotFoundError, SdkException.
+        """
+        wanted = log_range(from_datetime, to_datetime, limit)
+        return records(DeploymentLogLine, self._read_log("deployments", deployment_name, wanted))

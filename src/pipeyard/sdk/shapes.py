@@ -1,0 +1,327 @@
+"""The shapes of results. Instants are text such as 2026-11-22T10:00:00.000Z, in UTC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+if TYPE_CHECKING:
+    from typing_extensions import NotRequired
+
+
+class User(TypedDict):
+    """A user."""
+
+    id: str
+    name: str
+    email: str
+
+
+class LogLine(TypedDict):
+    """A line of a log. `stream` is stdout or stderr."""
+
+    timestamp: str
+    message: str
+    stream: str
+
+
+class DeploymentLogLine(LogLine):
+    """A line of a deployment's log. `type` is "deployment"."""
+
+    pod_id: str | None
+    type: str
+
+
+class DeclaredInput(TypedDict):
+    """An input of a pipeline."""
+
+    name: str
+    data_type: str
+    is_required: NotRequired[bool]
+    default_value: NotRequired[Any]
+    description: NotRequired[str]
+
+
+class DeclaredOutput(TypedDict):
+    """An output of a pipeline."""
+
+    name: str
+    data_type: str
+    description: NotRequired[str]
+
+
+class PipelineParameters(TypedDict):
+    """What a pipeline was created from."""
+
+    pipeline_name: str
+    function_path: str | None
+    function_name: str | None
+    description: str | None
+    inputs: list[DeclaredInput]
+    outputs: list[DeclaredOutput]
+    container_config: dict[str, Any]
+
+
+class TemplateReference(TypedDict):
+    """The template that a pipeline came from. `hosting_type` is self-hosted or private-api."""
+
+    name: str
+    version: str
+    display_name: str
+    description: str
+    hosting_type: str
+    model_family: str
+
+
+class PipelineTemplate(TemplateReference):
+    """A template. One that is not enabled cannot be used."""
+
+    enabled: bool
+
+
+class PipelineTemplateDetails(PipelineTemplate):
+    """A template with the inputs and outputs of its pipelines and the mappings that suit them."""
+
+    inputs: list[DeclaredInput]
+    outputs: list[DeclaredOutput]
+    recommended_inputs_mapping: list[dict[str, Any]]
+    recommended_outputs_mapping: list[dict[str, Any]]
+
+
+class CreationInfo(TypedDict):
+    """How a pipeline came to be. `status` is creation_pending, ready or creation_failed."""
+
+    created_at: str
+    created_by: str
+    commit_id: str | None
+    status: str
+    origin: str
+    pipeline_template: TemplateReference | None
+    last_execution_id: str | None
+
+
+class Pipeline(TypedDict):
+    """A pipeline."""
+
+    parameters: PipelineParameters
+    creation_info: CreationInfo
+
+
+class PipelineRow(TypedDict):
+    """A pipeline in a list."""
+
+    pipeline_name: str
+    created_at: str
+    status: str
+
+
+class DeletedDeployment(TypedDict):
+    """A deployment that was deleted."""
+
+    name: str
+    execution_rule: str
+
+
+class DeletedPipeline(TypedDict):
+    """A pipeline that was deleted, and the deployments that went with it."""
+
+    pipeline: dict[str, str]
+    deployments: list[DeletedDeployment]
+
+
+class Pod(TypedDict):
+    """A pod of a deployment."""
+
+    pod_id: str
+    status: str
+
+
+class Deployment(TypedDict):
+    """A deployment. Keys that do not apply to its execution rule or mode are absent.
+
+    Endpoints alone have `endpoint_token` and `endpoint_url_path`; periodic ones alone `schedule`,
+    `human_readable_schedule`, `next_fire_at` and `last_fire_at`; low latency alone `pods`, `enable_parallel_executions`
+    and what was requested for it.
+    """
+
+    name: str
+    mode: str
+    pipeline: dict[str, str]
+    execution_rule: str
+    inputs_mapping: list[dict[str, Any]]
+    outputs_mapping: list[dict[str, Any]]
+    created_at: str
+    created_by: str
+    updated_at: str
+    updated_by: str
+    last_execution_id: str | None
+    is_enabled: bool
+    description: str | None
+    status: str
+    endpoint_token: NotRequired[str]
+    endpoint_url_path: NotRequired[str]
+    schedule: NotRequired[str]
+    human_readable_schedule: NotRequired[str]
+    next_fire_at: NotRequired[str | None]
+    last_fire_at: NotRequired[str | None]
+    execution_timeout_s: NotRequired[int]
+    enable_parallel_executions: NotRequired[bool]
+    max_parallel_executions_per_pod: NotRequired[int]
+    ram_request: NotRequired[str]
+    gpu_request: NotRequired[int]
+    pods: NotRequired[list[Pod]]
+
+
+class DeploymentRow(TypedDict):
+    """A deployment in a list."""
+
+    name: str
+    pipeline_name: str
+    execution_rule: str
+    mode: str
+    is_enabled: bool
+    created_at: str
+    status: NotRequired[str]
+
+
+class ExecutionRow(TypedDict):
+    """An execution in a list. `deployment_name` is None when a pipeline was run without one."""
+
+    execution_id: str
+    status: str
+    created_at: str
+    created_by: str
+    end_date: str | None
+    pipeline_name: str
+    deployment_name: str | None
+
+
+class ExecutionInput(TypedDict):
+    """An input value of an execution, and where it came from. A file's value is its bytes."""
+
+    pipeline_input_name: str
+    data_type: str
+    source: str
+    value: Any
+    endpoint_input_name: NotRequired[str]
+    constant_value: NotRequired[Any]
+    environment_variable_name: NotRequired[str]
+    is_null: NotRequired[bool]
+    datastore_path: NotRequired[str]
+
+
+class ExecutionOutput(TypedDict):
+    """An output value of an execution, and where it went. A file's value is its bytes."""
+
+    pipeline_output_name: str
+    data_type: str
+    destination: str
+    value: Any
+    endpoint_output_name: NotRequired[str]
+    is_null: NotRequired[bool]
+    datastore_path: NotRequired[str]
+
+
+class ExecutionFailure(TypedDict):
+    """Why an execution did not succeed, and what to do about it."""
+
+    kind: str
+    message: str
+    remedy: str | None
+    traceback: str | None
+
+
+class Execution(ExecutionRow):
+    """An execution. `failure` is there when it did not succeed."""
+
+    steps: list[dict[str, Any]]
+    inputs: list[ExecutionInput]
+    outputs: list[ExecutionOutput]
+    failure: NotRequired[ExecutionFailure]
+
+
+class ExecutionResult(TypedDict):
+    """An execution that was started. `outputs` is there when it was waited for; a file output is its bytes."""
+
+    execution_id: str
+    outputs: NotRequired[dict[str, Any]]
+
+
+class DeletedExecution(TypedDict):
+    """An execution that was deleted."""
+
+    execution_id: str
+
+
+class EndpointToken(TypedDict):
+    """A new endpoint token."""
+
+    endpoint_token: str
+
+
+class EnvironmentVariable(TypedDict):
+    """An environment variable."""
+
+    name: str
+    value: str
+
+
+class DataStoreObject(TypedDict):
+    """An object of the data store. `size` is text such as 1.50 KB, in powers of 1024."""
+
+    path: str
+    last_modified: str
+    size: str
+
+
+class DeletedObject(TypedDict):
+    """An object of the data store that was deleted."""
+
+    path: str
+
+
+class Metric(TypedDict):
+    """A metric with one value."""
+
+    name: str
+    value: float
+    created_at: str
+    execution_id: str
+    deployment_name: str | None
+    pipeline_name: str
+
+
+class ListMetric(TypedDict):
+    """A metric with a list of values."""
+
+    name: str
+    values: list[float]
+    created_at: str
+    execution_id: str
+    deployment_name: str | None
+    pipeline_name: str
+
+
+class ResourceMetrics(TypedDict):
+    """Totals in bytes under `additional_data`; under `metrics`, by name, one series of [instant, value] per worker."""
+
+    additional_data: dict[str, int]
+    metrics: dict[str, list[dict[str, Any]]]
+
+
+class VectorDatabaseCredentials(TypedDict):
+    """How to reach the vector database."""
+
+    vector_database_url: str
+    vector_database_token: str
+
+
+class ProjectInformation(TypedDict, total=False):
+    """What a new pipeline gets where its `container_config` says nothing."""
+
+    language: str
+    repository_url: str | None
+    repository_branch: str | None
+    requirements_path: str | None
+    included_folders: list[str] | None
+    system_dependencies: list[str]
+    has_repository_deploy_key: bool

@@ -1,0 +1,100 @@
+"""Followed logs, lists of executions, schedules: through a real server, with both clients."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeyard import Input, InputSource, NotFoundError, Output, OutputDestination
+
+SOURCE = """
+import time
+
+def main(n=0):
+    for number in range(3):
+        print("step", number, flush=True)
+        time.sleep(0.1)
+    return {"n": n}
+"""
+
+
+@pytest.fixture
+def pipeline(live: Any, tmp_path: Path) -> str:
+    (tmp_path / "main.py").write_text(SOURCE)
+    name = f"flow-{uuid.uuid4().hex[:8]}"
+    live.create_pipeline(
+        name,
+        "main.py",
+        "main",
+        container_config={"local_folder": str(tmp_path)},
+        inputs=[Input("n", "number")],
+        outputs=[Output("n", "number")],
+    )
+    return name
+
+
+def test_the_log_of_an_execution_is_followed_to_its_end(live: Any, pipeline: str) -> None:
+    execution_id = live.run_pipeline(pipeline, wait_for_completion=False)["execution_id"]
+    followed = list(live.follow_execution_logs(execution_id))
+    assert [line["message"] for line in followed] == ["step 0", "step 1", "step 2"]
+    assert followed == live.get_pipeline_execution_logs(execution_id)
+    assert live.get_pipeline_execution(execution_id)["status"] == "Succeeded"
+    with pytest.raises(NotFoundError):
+        list(live.follow_execution_logs("nothing"))
+
+
+def test_the_log_of_a_build_ends_with_the_build(live: Any, pipeline: str) -> None:
+    assert list(live.follow_pipeline_logs(pipeline)) == live.get_pipeline_logs(pipeline)
+
+
+def test_the_log_of_a_deployment_begins_with_its_pod(live: Any, pipeline: str) -> None:
+    live.create_deployment(pipeline, pipeline, "endpoint", "low_latency")
+    first = next(line for line in live.follow_deployment_logs(pipeline))
+    assert first["type"] == "deployment"
+    live.delete_deployment(pipeline)
+
+
+def test_executions_of_the_environment_are_listed(live: Any, pipeline: str) -> None:
+    live.create_deployment(pipeline, pipeline, "endpoint")
+    ran = live.run_pipeline(pipeline)["execution_id"]
+    called = live.trigger_endpoint(pipeline)["execution_id"]
+    assert [row["execution_id"] for row in live.list_executions(pipeline)] == [called, ran]
+    assert [row["execution_id"] for row in live.list_executions(deployment_name=pipeline)] == [called]
+    assert [row["execution_id"] for row in live.list_executions(pipeline, limit=1)] == [called]
+    assert live.list_executions(pipeline, status="Failed") == []
+    assert {ran, called} <= {row["execution_id"] for row in live.list_executions()}
+
+
+def test_a_periodic_deployment_is_created_and_changed(live: Any, pipeline: str) -> None:
+    created = live.create_deployment(
+        deployment_name=pipeline,
+        pipeline_name=pipeline,
+        execution_rule="periodic",
+        schedule="*/2 * * * *",
+        inputs_mapping=[InputSource("n", constant_value=3)],
+        outputs_mapping=[OutputDestination("n", is_null=True)],
+    )
+    assert {key: created[key] for key in ("name", "schedule", "human_readable_schedule")} == {
+        "name": pipeline,
+        "schedule": "*/2 * * * *",
+        "human_readable_schedule": "Every 2 minutes",
+    }
+    assert "endpoint_token" not in created
+    assert live.update_deployment(pipeline, schedule="0 0 5 * *")["schedule"] == "0 0 5 * *"
+    mapped = live.update_deployment(pipeline, inputs_mapping=[InputSource("n", constant_value=0)])["inputs_mapping"]
+    assert mapped[0]["constant_value"] == 0
+    with pytest.raises(ValueError, match="is no endpoint"):
+        live.trigger_endpoint(pipeline, "token")
+    live.delete_deployment(pipeline)
+
+
+def test_metrics_can_be_asked_for(live: Any, pipeline: str) -> None:
+    assert live.get_metrics(pipeline_name=pipeline) == []
+    assert live.get_list_metrics(pipeline_name=pipeline) == []
+    now = datetime.now().astimezone()
+    assert live.get_resource_metrics(now - timedelta(minutes=1), now)["additional_data"]["total_ram"] > 0
+    assert live.get_resource_metrics(now - timedelta(minutes=1), now, csv=True).startswith(b"timestamp,")
