@@ -24,7 +24,6 @@ REMARKS = {
     "get_pipeline": "None instead of an error for 0.51.0, where there is none",
     "run_pipeline": "0.51.0 takes files as paths and file objects, not as bytes",
     "trigger_endpoint": "0.51.0 loses the values beside a file",
-    "update_deployment": "`is_enabled` alone",
 } | dict.fromkeys(
     (
         "create_step",

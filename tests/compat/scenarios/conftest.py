@@ -11,7 +11,6 @@ import pytest
 
 from tests.compat.clients.environments import CLIENTS, ClientSpec
 from tests.compat.clients.proxies import Client
-from tests.compat.scenarios.not_yet import NOT_YET
 from tests.compat.table import Showing
 from tests.platforms import Platform
 
@@ -23,7 +22,6 @@ TABLE_MODULE = "test_table.py"
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SHOWN] = []
     config.addinivalue_line("markers", "proves(*methods, cell): the methods of a client that a scenario proves")
-    config.addinivalue_line("markers", "needs(feature): what the platform must have for a scenario")
     config.addinivalue_line("markers", "generation(is_old): the clients that a scenario is for")
 
 
@@ -39,10 +37,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        for mark in item.iter_markers("needs"):
-            if mark.args[0] in NOT_YET:
-                item.add_marker(pytest.mark.xfail(reason=NOT_YET[mark.args[0]], strict=True))
     items.sort(key=lambda item: item.path.name == TABLE_MODULE)  # it reads what the others showed
 
 
@@ -65,7 +59,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     mark = item.get_closest_marker("proves")
     if mark is not None and (report.when == "call" or report.failed):
         spec: ClientSpec = item.callspec.params["client"]  # type: ignore[attr-defined]
-        cell = "not yet" if hasattr(report, "wasxfail") else mark.kwargs["cell"] if report.passed else "failed"
+        cell = mark.kwargs["cell"] if report.passed else "failed"
         item.config.stash[SHOWN] += [Showing(method, spec.name, cell) for method in mark.args]
     return report
 

@@ -1,4 +1,4 @@
-"""What a scenario says of itself: the methods that it proves, for whom, and what the platform still lacks for it."""
+"""What a scenario says of itself: the methods that it proves, and for whom."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ def proves(*methods: str, cell: str = "yes") -> pytest.MarkDecorator:
     It runs for every client that has all of them.
     """
     return pytest.mark.proves(*methods, cell=cell)
-
-
-def needs(feature: str) -> pytest.MarkDecorator:
-    """The scenario must fail as long as the feature is in NOT_YET."""
-    return pytest.mark.needs(feature)
 
 
 old_alone = pytest.mark.generation(True)

@@ -1,10 +1,8 @@
 """The data store: objects put, listed, described, got and deleted, in one part or in many."""
 
 from tests.compat.clients.values import Sink, Stream
-from tests.compat.scenarios.marks import needs, new_alone, proves
+from tests.compat.scenarios.marks import new_alone, proves
 from tests.compat.scenarios.usage import INSTANT, fresh, refused
-
-pytestmark = needs("data store")
 
 
 @proves("upload_data_store_object", "download_data_store_object")

@@ -4,7 +4,7 @@ import pytest
 
 from tests.compat.clients.proxies import ClientError
 from tests.compat.clients.values import InputSource, Made, Member, OutputDestination
-from tests.compat.scenarios.marks import needs, new_alone, old_alone, proves
+from tests.compat.scenarios.marks import new_alone, old_alone, proves
 from tests.compat.scenarios.usage import ENDPOINT, INSTANT, PERIODIC, create, deploy, fresh, refused
 
 EVERY_TWO_MINUTES = {"schedule": "*/2 * * * *", "human_readable_schedule": "Every 2 minutes"}
@@ -156,7 +156,6 @@ def test_a_disabled_deployment_refuses_calls_until_it_is_enabled(client, echo):
     assert client.trigger_endpoint(created.name, created.token, {"number": 1})["outputs"]["number"] == 1
 
 
-@needs("mapping updates")
 @proves("update_deployment", "create_deployment", "trigger_endpoint")
 def test_a_constant_of_a_mapping_is_updated(client, echo):
     created = deploy(client, echo, inputs_mapping=[InputSource("string", constant_value="before")])
@@ -165,7 +164,6 @@ def test_a_constant_of_a_mapping_is_updated(client, echo):
     assert client.trigger_endpoint(created.name, created.token)["outputs"]["string"] == "after"
 
 
-@needs("periodic")
 @proves("create_deployment", "get_deployment", "delete_deployment")
 def test_a_periodic_deployment_tells_its_schedule(client, echo):
     name = fresh("d")
@@ -183,7 +181,6 @@ def test_a_periodic_deployment_tells_its_schedule(client, echo):
     assert client.delete_deployment(name) == {"name": name, "execution_rule": "periodic"}
 
 
-@needs("periodic")
 @new_alone
 @proves("create_deployment", "update_deployment")
 def test_the_schedule_of_a_periodic_deployment_is_updated(client, tmp_path):
@@ -194,7 +191,6 @@ def test_the_schedule_of_a_periodic_deployment_is_updated(client, tmp_path):
     assert {key: updated[key] for key in EVERY_TWO_MINUTES} == EVERY_TWO_MINUTES
 
 
-@needs("periodic")
 @proves("create_deployment", "list_deployments")
 def test_a_periodic_deployment_needs_a_schedule_and_every_mapping(client, echo):
     before = client.list_deployments()

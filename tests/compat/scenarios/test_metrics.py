@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from tests.compat.scenarios.marks import needs, proves
+from tests.compat.scenarios.marks import proves
 from tests.compat.scenarios.usage import INSTANT, deploy, fresh, start
 from tests.platforms import eventually
 
@@ -25,7 +25,6 @@ def running(client, waiting, gate):
     return {"execution_id": execution_id, "deployment_name": deployed.name, "pipeline_name": waiting}
 
 
-@needs("metrics")
 @proves("record_metric_value", "get_metrics")
 def test_a_value_is_recorded_replaced_and_found(client, running):
     name = fresh("m")
@@ -39,7 +38,6 @@ def test_a_value_is_recorded_replaced_and_found(client, running):
     assert client.get_metrics(name=fresh("m")) == []
 
 
-@needs("metrics")
 @proves("record_list_metric_values", "get_list_metrics")
 def test_the_values_of_a_list_are_appended_in_order(client, running):
     name = fresh("m")
@@ -53,7 +51,6 @@ def test_the_values_of_a_list_are_appended_in_order(client, running):
     assert client.get_list_metrics(name=fresh("m")) == []
 
 
-@needs("resource metrics")
 @proves("get_resource_metrics")
 def test_the_machine_is_measured(client):
     begin, end = datetime.now(timezone.utc) - timedelta(hours=1), datetime.now(timezone.utc) + timedelta(hours=1)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.compat.clients.proxies import ClientError
 from tests.compat.clients.values import Input, Member, Output
-from tests.compat.scenarios.marks import needs, new_alone, old_alone, proves
+from tests.compat.scenarios.marks import new_alone, old_alone, proves
 from tests.compat.scenarios.usage import (
     ENDPOINT,
     INSTANT,
@@ -180,7 +180,6 @@ def test_a_deployed_pipeline_is_deleted_only_by_force(client, tmp_path):
     assert refused(client.delete_pipeline, pipeline).status_code == 404
 
 
-@needs("git")
 @proves("create_pipeline", "get_pipeline", "run_pipeline")
 def test_a_pipeline_comes_from_a_git_repository(client, platform, request):
     host = request.getfixturevalue("git_host")
@@ -205,7 +204,6 @@ def test_a_pipeline_comes_from_a_git_repository(client, platform, request):
     assert client.run_pipeline(name)["outputs"] == {"o": "from git"}
 
 
-@needs("templates")
 @proves("list_pipeline_templates", "get_pipeline_template", "create_pipeline", "get_pipeline")
 def test_a_pipeline_comes_from_a_template(client):
     listed = client.list_pipeline_templates()

@@ -6,7 +6,7 @@ import pytest
 
 from tests.compat.clients.values import InputSource, Output, OutputDestination, Stream
 from tests.compat.conftest import TYPES
-from tests.compat.scenarios.marks import needs, new_alone, proves
+from tests.compat.scenarios.marks import new_alone, proves
 from tests.compat.scenarios.usage import INSTANT, create, deploy, fresh, last_execution_of, refused, start
 from tests.platforms import eventually
 
@@ -70,7 +70,6 @@ def test_inputs_and_outputs_are_mapped_for_one_run(client, echo):
     assert outputs["number"]["destination"] == "run"
 
 
-@needs("data store")
 @proves("run_pipeline", "upload_data_store_object", "download_data_store_object", "get_pipeline_execution")
 def test_files_come_from_the_data_store_and_go_there(client, files, tmp_path):
     source, target = f"{fresh('in')}.bin", fresh("out")

@@ -3,7 +3,7 @@
 import subprocess
 
 from tests.compat.clients.values import Input, Output, Sink, Stream
-from tests.compat.scenarios.marks import needs, proves
+from tests.compat.scenarios.marks import proves
 from tests.compat.scenarios.usage import ENDPOINT, PERIODIC, code, create, fresh, last_execution_of, parameters, refused
 
 MAIN = """
@@ -99,7 +99,6 @@ def test_the_smoke_sequence_passes(client, platform, tmp_path):
     assert called in [row["name"] for row in client.list_deployments()]
 
 
-@needs("periodic")
 @proves("create_deployment", "get_deployment")
 def test_the_smoke_sequence_passes_by_the_clock(client, tmp_path):
     # 7. The schedule in words; disabling returns promptly.
@@ -110,7 +109,6 @@ def test_the_smoke_sequence_passes_by_the_clock(client, tmp_path):
         assert client.update_deployment(name, is_enabled=False)["status"] == "disabled"
 
 
-@needs("data store")
 @proves(
     "upload_data_store_object",
     "list_data_store_objects",

@@ -7,7 +7,7 @@ import pytest
 
 from tests.compat.clients.environments import CLIENTS, HERE
 from tests.compat.scenarios.conftest import options_for
-from tests.compat.scenarios.marks import needs, proves
+from tests.compat.scenarios.marks import proves
 from tests.compat.scenarios.usage import refused
 from tests.platforms import Platform
 
@@ -34,7 +34,6 @@ def vectorial(weaviate, tmp_path_factory):
     running.stop()
 
 
-@needs("vector database")
 @proves("get_vector_database_credentials", "get_weaviate_client", "get_async_weaviate_client")
 def test_the_vector_database_is_found_and_connected_to(client, weaviate, vectorial):
     with client.again(**options_for(vectorial)) as other:

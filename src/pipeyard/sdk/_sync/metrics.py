@@ -69,7 +69,7 @@ class Metrics(DataStore):
     def _recording_execution(self) -> str | None:
         execution_id = get_execution_id()
         if execution_id is None and self.warn_on_metric_outside_of_pipeline:
-            message = "a metric can only be recorded by the code of a pipeline: nothing was sent"
+            message = "outside of a pipeline no metric is recorded: nothing was sent"
             warnings.warn(message, stacklevel=3)
         return execution_id
 
