@@ -15,8 +15,8 @@ from pipeyard.domain.pipelines import ContainerConfig, PipelineStatus
 from pipeyard.domain.projects import Project
 from pipeyard.domain.users import User
 from pipeyard.errors import ConflictError, NotFoundError, StoreError
-from pipeyard.ports import Store
 from pipeyard.store.sqlite import SqliteStore
+from pipeyard.store_ports import Store
 
 pytestmark = pytest.mark.anyio
 

@@ -33,7 +33,7 @@ from pipeyard.domain.executions import (
     PendingExecution,
 )
 from pipeyard.errors import ConflictError
-from pipeyard.ports import Store
+from pipeyard.store_ports import Store
 
 pytestmark = pytest.mark.anyio
 

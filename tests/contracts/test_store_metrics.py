@@ -23,7 +23,7 @@ from pipeyard.domain.metrics import (
     record_one,
 )
 from pipeyard.errors import ConflictError, NotFoundError
-from pipeyard.ports import Store
+from pipeyard.store_ports import Store
 
 pytestmark = pytest.mark.anyio
 

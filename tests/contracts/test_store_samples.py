@@ -13,7 +13,7 @@ from test_store import STORES
 from pipeyard.domain.metrics import MetricOwner
 from pipeyard.domain.pods import PodRef
 from pipeyard.domain.samples import PODS_MAX, MachineSample, PodPage, PodSample, PodSeries, Samples, Span
-from pipeyard.ports import Store
+from pipeyard.store_ports import Store
 
 pytestmark = pytest.mark.anyio
 

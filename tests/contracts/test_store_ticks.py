@@ -17,7 +17,7 @@ from pipeyard.domain.executions import ExecutionStatus, Failure, Tick
 from pipeyard.domain.modes import Rule
 from pipeyard.domain.schedules import Schedule
 from pipeyard.errors import ConflictError
-from pipeyard.ports import Store
+from pipeyard.store_ports import Store
 
 pytestmark = pytest.mark.anyio
 

@@ -19,7 +19,8 @@ from pipeyard.errors import InvalidInputError
 from pipeyard.pod import protocol
 from pipeyard.pod.depth import is_too_deep
 from pipeyard.pod.protocol import FailureKind, Frame
-from pipeyard.ports import LogStore, Store
+from pipeyard.ports import LogStore
+from pipeyard.store_ports import Store
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from pipeyard.domain.executions import output_path
 from pipeyard.domain.mappings import Destination
 from pipeyard.domain.objects import object_key
-from pipeyard.ports import DataStore, ExecutionStore
+from pipeyard.ports import DataStore
+from pipeyard.store_ports import ExecutionStore
 
 
 class OutputFiles:

@@ -11,7 +11,7 @@ from pipeyard import clock
 from pipeyard.domain.deployments import Deployment
 from pipeyard.engine.guarded_tasks import GuardedTasks
 from pipeyard.engine.waits import first_of
-from pipeyard.ports import DeploymentStore
+from pipeyard.store_ports import DeploymentStore
 
 logger = logging.getLogger(__name__)
 

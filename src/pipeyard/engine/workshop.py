@@ -17,10 +17,11 @@ from pipeyard.engine.intake import Records
 from pipeyard.engine.pods import Order, Pod
 from pipeyard.errors import InvalidInputError, NotFoundError, PodError
 from pipeyard.pod.protocol import FailureKind
-from pipeyard.ports import DataStore, ImageBuilder, Runtime, Store
+from pipeyard.ports import DataStore, ImageBuilder, Runtime
 from pipeyard.services.code_folders import CodeFolders
 from pipeyard.services.identities import IdentityService, PodScope
 from pipeyard.services.remembered import Remembered
+from pipeyard.store_ports import Store
 from pipeyard.wire import CONTROL_URL_VARIABLE, ENVIRONMENT_URL_VARIABLE, TOKEN_VARIABLE
 
 

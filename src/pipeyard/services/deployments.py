@@ -26,12 +26,13 @@ from pipeyard.domain.names import check_endpoint_token, check_name, listed, show
 from pipeyard.domain.pipelines import Pipeline
 from pipeyard.domain.schedules import parse_schedule
 from pipeyard.errors import ConflictError, InvalidInputError, NotFoundError
-from pipeyard.ports import Engine, Store
+from pipeyard.ports import Engine
 from pipeyard.services.cleaning import Cleaning
 from pipeyard.services.endpoint_paths import EndpointPaths
 from pipeyard.services.followed_logs import FollowedLogs
 from pipeyard.services.notices import Notices
 from pipeyard.services.pipelines import PipelineService
+from pipeyard.store_ports import Store
 
 UPDATABLE = ("is_enabled", "schedule", "inputs_mapping", "outputs_mapping")
 

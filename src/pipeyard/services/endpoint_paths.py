@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pipeyard.domain.deployments import Deployment
 from pipeyard.errors import NotFoundError
-from pipeyard.ports import DeploymentStore
 from pipeyard.services.remembered import Remembered
+from pipeyard.store_ports import DeploymentStore
 
 # By (environment id, endpoint_url_path).
 EndpointPaths = Remembered[tuple[str, str], Deployment]

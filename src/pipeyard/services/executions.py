@@ -39,10 +39,11 @@ from pipeyard.errors import (
     NotFoundError,
     TooLargeError,
 )
-from pipeyard.ports import DataStore, Engine, Store
+from pipeyard.ports import DataStore, Engine
 from pipeyard.services.cleaning import Cleaning
 from pipeyard.services.followed_logs import FollowedLogs
 from pipeyard.services.notices import Notices
+from pipeyard.store_ports import Store
 
 logger = logging.getLogger(__name__)
 

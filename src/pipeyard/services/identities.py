@@ -13,7 +13,7 @@ from pipeyard import clock
 from pipeyard.domain.executions import Execution
 from pipeyard.domain.users import User
 from pipeyard.errors import AuthenticationError, NotFoundError, PermissionDeniedError
-from pipeyard.ports import Store
+from pipeyard.store_ports import Store
 
 _ALGORITHM = "HS256"
 _POD_TOKEN = "pod"  # noqa: S105

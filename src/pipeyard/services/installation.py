@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from pipeyard import clock
 from pipeyard.domain.users import Environment, User
 from pipeyard.errors import NotFoundError
-from pipeyard.ports import Store
 from pipeyard.services.identities import hash_token, new_sdk_token
+from pipeyard.store_ports import Store
 
 DEFAULT_ENVIRONMENT = "default"
 FIRST_USER = ("pipeyard", "owner@localhost")

@@ -16,11 +16,11 @@ from pipeyard.domain.metrics import (
     record_one,
 )
 from pipeyard.errors import InvalidInputError, PermissionDeniedError
-from pipeyard.ports import Store
 from pipeyard.services.deployments import DeploymentService
 from pipeyard.services.executions import ExecutionService
 from pipeyard.services.identities import Caller
 from pipeyard.services.pipelines import PipelineService
+from pipeyard.store_ports import Store
 
 # Lists are read so many values at a time: a page of long lists is never in memory as a whole.
 READ_VALUES_MAX = 100_000

@@ -12,13 +12,14 @@ from pipeyard.domain.deployments import Deployment
 from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
 from pipeyard.domain.pipelines import Pipeline, PipelineStatus
 from pipeyard.errors import ConflictError, NotFoundError
-from pipeyard.ports import Engine, Store
+from pipeyard.ports import Engine
 from pipeyard.services.cleaning import Cleaning
 from pipeyard.services.code_folders import CodeFolders
 from pipeyard.services.endpoint_paths import EndpointPaths
 from pipeyard.services.followed_logs import FollowedLogs
 from pipeyard.services.notices import Notices
 from pipeyard.services.origins import NewPipeline
+from pipeyard.store_ports import Store
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeyard.domain.projects import Project, change_project
-from pipeyard.ports import Store
+from pipeyard.store_ports import Store
 
 
 @dataclass(frozen=True)

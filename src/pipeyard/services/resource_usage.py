@@ -11,10 +11,11 @@ from pipeyard import clock
 from pipeyard.domain.metrics import MetricOwner
 from pipeyard.domain.samples import Capacity, MachineSample, PodPage, Span, in_steps
 from pipeyard.errors import InvalidInputError
-from pipeyard.ports import Gauge, Store
+from pipeyard.ports import Gauge
 from pipeyard.services.deployments import DeploymentService
 from pipeyard.services.executions import ExecutionService
 from pipeyard.settings import Settings
+from pipeyard.store_ports import Store
 
 
 @dataclass(frozen=True)

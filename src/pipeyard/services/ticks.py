@@ -12,8 +12,9 @@ from pipeyard.domain.executions import Failure, Tick, pending
 from pipeyard.domain.schedules import DueTicks, due_ticks
 from pipeyard.errors import PipeyardError
 from pipeyard.pod.protocol import FailureKind
-from pipeyard.ports import DeploymentStore, Engine
+from pipeyard.ports import Engine
 from pipeyard.services.executions import ExecutionService
+from pipeyard.store_ports import DeploymentStore
 
 BY_HAND = "If its result is needed, run the pipeline by hand."
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from pipeyard.domain.names import check_variable_name, is_storable
 from pipeyard.errors import InvalidInputError, NotFoundError
-from pipeyard.ports import Store
 from pipeyard.services.remembered import Remembered
+from pipeyard.store_ports import Store
 
 VALUE_MAX_BYTES = 64 * 1024  # an environment of a process has a bound; one value stays far below it
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeyard.errors import NotFoundError
-from pipeyard.ports import Store
 from pipeyard.settings import Settings
+from pipeyard.store_ports import Store
 
 
 @dataclass(frozen=True)
