@@ -1,5 +1,6 @@
 """Periodic deployments and updates through the public client, in both modes."""
 
+import io
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -168,6 +169,34 @@ def test_ticks_share_the_pod_in_low_latency_mode(platform, sdk, said):
         fire(platform, {created["name"]: time.time()})
         rows = _ended(platform, said, created["name"], number + 1)
     assert [_log(sdk, row) for row in rows] == [["said sea 0 1"], ["said sea 0 2"]]
+
+
+def test_a_tick_reads_and_writes_the_data_store(platform, sdk):
+    pipeline = platform.create_pipeline(
+        """
+        def main(f):
+            with open(f["path"], "rb") as file:
+                content = file.read()
+            with open("out.bin", "wb") as file:
+                file.write(content[::-1])
+            return {"f": {"path": "out.bin"}}
+        """,
+        [Input("f", "file")],
+        [Output("f", "file")],
+    )
+    sdk.upload_data_store_object(io.BytesIO(b"abc"), "ticks/in.bin")
+    created = _new(
+        sdk,
+        pipeline,
+        inputs_mapping=[InputSource("f", datastore_path="ticks/in.bin")],
+        outputs_mapping=[OutputDestination("f", datastore_path="ticks/{execution_id}.bin")],
+    )
+    fire(platform, {created["name"]: time.time()})
+    (row,) = _ended(platform, pipeline, created["name"])
+    assert row["status"] == "Succeeded"
+    found = io.BytesIO()
+    sdk.download_data_store_object(f"ticks/{row['execution_id']}.bin", found)
+    assert found.getvalue() == b"cba"
 
 
 def test_variables_are_read_at_each_tick(platform, sdk, said):

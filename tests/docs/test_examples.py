@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from tests.docs.commands import check_command, is_only_checked
-from tests.docs.pages import Block, Page, pages
+from tests.docs.pages import ROOT, Block, Page, pages
 from tests.git_hosts import GitHost
 from tests.platforms import Platform
 
@@ -45,10 +45,18 @@ def test_what_a_page_shows_works(
     # Where the pages start: a clone after `make setup`, and the data folder of a running platform.
     Path(".venv").symlink_to(sys.prefix)
     Path(".pipeyard").symlink_to(platform.data_dir)
+    Path("examples").symlink_to(ROOT / "examples")
     monkeypatch.setenv("HOME", str(tmp_path))
     if "REPOSITORY_URL" in page.text:
         prepare_repository(request.getfixturevalue("git_host"), platform, monkeypatch)
+    before = _pipelines(platform)
     Reader(page, monkeypatch).read()
+    for name in _pipelines(platform) - before:  # pages may use the same names
+        platform.sdk.delete_pipeline(name, force_deployments_deletion=True)
+
+
+def _pipelines(platform: Platform) -> set[str]:
+    return {row["pipeline_name"] for row in platform.sdk.list_pipelines()}
 
 
 def prepare_repository(host: GitHost, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,16 +79,6 @@ class Reader:
     def read(self) -> None:
         for block in self._page.blocks:
             self._read(block)
-        sdk = self._names.get("sdk")
-        if sdk is not None:  # pages may use the same names
-            for pipeline in sdk.list_pipelines():
-                if pipeline["pipeline_name"] in self._created:
-                    sdk.delete_pipeline(pipeline["pipeline_name"], force_deployments_deletion=True)
-
-    @property
-    def _created(self) -> set[str]:
-        text = "".join(block.text for block in self._page.blocks if block.language == "python")
-        return set(re.findall(r'create_pipeline\(\s*"([\w-]+)"', text))
 
     def _read(self, block: Block) -> None:
         if block.file is not None:
@@ -111,7 +109,7 @@ class Reader:
                 check_command(line)
             return None
         result = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", block.text], capture_output=True, text=True, timeout=30, env=os.environ
+            ["bash", "-euo", "pipefail", "-c", block.text], capture_output=True, text=True, timeout=90, env=os.environ
         )
         assert result.returncode == 0, f"{block.place}: {result.stderr}{result.stdout}"
         return result.stdout

@@ -84,6 +84,17 @@ def test_every_floor_is_in_the_table_in_its_order() -> None:
     assert [name for row in rows for name in re.findall(r"\w+", row[0])] == layers
 
 
+def test_every_rule_of_the_product_page_names_what_proves_it() -> None:
+    rows = [line for line in PRODUCT_PAGE.text.splitlines() if line.startswith("| ") and not line.startswith("| Rule")]
+    rules = [row for row in rows if not row.startswith("| ---")]
+    assert len(rules) > 50
+    for rule in rules:
+        proof = rule.rstrip("| ").rpartition(" | ")[2]
+        assert re.search(r"`(tests/[\w/]+\.py::\w+|bench/[\w/]+\.py)`", proof), rule
+    for path in re.findall(r"`(bench/[\w/]+\.py)`", PRODUCT_PAGE.text):
+        assert (ROOT / path).exists(), path
+
+
 def test_the_tests_named_on_the_product_pages_table_exist() -> None:
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PRODUCT_PAGE.text)
     assert named

@@ -57,6 +57,17 @@ def test_enabling_again_while_it_drains_keeps_the_pod_and_what_it_runs(small_pla
     assert _pods(platform) == 1
 
 
+def test_elastic_executions_beyond_what_the_machine_may_hold_are_pending(small_platform: Platform, gate: Gate) -> None:
+    platform = small_platform
+    deployment = platform.deploy(_pipeline(platform))
+    first = _trigger(platform, deployment, {"gate": gate.url, "number": 1})
+    assert gate.arrived.acquire(timeout=30)
+    second = _trigger(platform, deployment, {"number": 2})
+    assert platform.sdk.get_pipeline_execution(second)["status"] == "Pending"
+    gate.opened.set()
+    assert (_result(platform, first), _result(platform, second)) == ({"number": 1}, {"number": 2})
+
+
 def test_an_execution_that_is_deleted_while_its_pod_starts_frees_its_place(small_platform: Platform) -> None:
     platform = small_platform
     name = platform.create_pipeline("import time\ndef main(): time.sleep(1000)")
