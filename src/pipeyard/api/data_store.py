@@ -22,7 +22,6 @@ from pipeyard.wire import CLIENT_HEADER
 
 router = APIRouter(tags=["Data store"])
 
-_PATH = record({PATH: TEXT})
 _OBJECT = record({"path": TEXT, "last_modified": INSTANT, "size": WHOLE})
 _URL = record({"signed_url": TEXT})
 _UPLOAD = record({"upload_id": TEXT})
@@ -32,7 +31,8 @@ _PART = record(
 )
 _END = record({PATH: TEXT, UPLOAD: _UPLOAD, "parts": array(record({"number": WHOLE}, {"metadata": TEXT}))})
 _QUERY = {PATH: TEXT}
-_PATH_BODIES = {FORM: _PATH, JSON: _PATH}
+_PATH = record({}, {PATH: TEXT})  # not required: it may be in the query
+_PATH_BODIES = {FORM: _PATH, JSON: maybe(_PATH)}
 
 
 @router.get(
@@ -140,16 +140,14 @@ def _says_size(request: Request) -> bool:
 
 
 async def _read_path(request: Request) -> Any:
-    """The path in the query, in JSON or in a form, whatever the method."""
-    if PATH in request.query_params:
-        return request.query_params[PATH]
+    """The path in JSON, in a form or in the query, whatever the method."""
     if content_type(request) in (FORM, MULTIPART):
         async with read_form(request) as form:
             fields: dict[str, Any] = dict(form.texts)
     else:
         fields = await read_object(request)
     check_keys("", fields, (PATH,))
-    return fields.get(PATH)
+    return fields.get(PATH, request.query_params.get(PATH))
 
 
 def _shape(found: StoredObject) -> dict[str, Any]:
