@@ -88,12 +88,11 @@ def _create_from_folder(sdk: CraftAiSdk, request: PipelineRequest, wait: bool) -
     """What is not told is read from the code."""
     from pipeyard.cli.deploying.folders import find_function
     from pipeyard.cli.deploying.plans import make_plan
-    from pipeyard.cli.routes import find_languages
 
     folder = request.folder
     assert folder is not None
     if request.inputs is None or request.outputs is None:
-        plan = make_plan(folder, request.name, request.function, lambda: find_languages(sdk))
+        plan = make_plan(folder, request.name, request.function, sdk.list_languages)
         with plan.staged() as staged:
             return sdk.create_pipeline(
                 request.name,

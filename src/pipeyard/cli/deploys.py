@@ -89,10 +89,9 @@ def _watch(session: Session, order: Order) -> None:
 def _deploy_once(session: Session, order: Order) -> None:
     from pipeyard.cli.deploying.plans import choose_name, make_plan
     from pipeyard.cli.deploying.replacing import retire, serve
-    from pipeyard.cli.routes import find_languages
 
     name = choose_name(order.folder, order.name)
-    plan = make_plan(order.folder, name, order.function, lambda: find_languages(session.sdk))
+    plan = make_plan(order.folder, name, order.function, session.sdk.list_languages)
     inputs = _first_inputs(plan, order)
     is_silent = session.printer.as_json
     if not is_silent:

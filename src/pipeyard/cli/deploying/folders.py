@@ -109,8 +109,8 @@ def find_language(folder: Path, offered_by_platform: Callable[[], list[str]]) ->
             raise InvalidInputError(".python-version", "is not a version of Python", "such as 3.11")
         wanted = f"{match[1]}.{match[2]}"
         offered = offered_by_platform()
-        fitting = [tag for tag in offered if tag.removesuffix("-slim") == wanted]
-        return f"python:{_one_of(fitting, offered, '.python-version', wanted)}"
+        fitting = [language for language in offered if _version(language) == wanted]
+        return _one_of(fitting, offered, ".python-version", wanted)
     required = _project(folder).get("requires-python")
     if not isinstance(required, str):
         return None
@@ -122,8 +122,12 @@ def find_language(folder: Path, offered_by_platform: Callable[[], list[str]]) ->
         raise InvalidInputError("pyproject.toml", f'requires-python "{required}" cannot be read', ">=3.10") from None
     offered = offered_by_platform()
     # The newest patch of each: `>=3.11.4` is for somebody who has it.
-    fitting = [tag for tag in offered if specifiers.contains(f"{tag.removesuffix('-slim')}.99")]
-    return f"python:{_one_of(fitting, offered, 'pyproject.toml', required)}"
+    fitting = [language for language in offered if specifiers.contains(f"{_version(language)}.99")]
+    return _one_of(fitting, offered, "pyproject.toml", required)
+
+
+def _version(language: str) -> str:
+    return language.removeprefix("python:").removesuffix("-slim")
 
 
 def _one_of(fitting: list[str], offered: list[str], place: str, wanted: str) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeyard.cli.deploying.plans import HASH_LENGTH, Plan
-from pipeyard.cli.routes import exchange_deployments
 from pipeyard.errors import InvalidInputError
 from pipeyard.sdk.errors import CreationFailedError, NotFoundError
 
@@ -138,7 +137,7 @@ def _replace(sdk: CraftAiSdk, plan: Plan, wanted: Wanted, current: Mapping[str, 
         if wanted.rule == "periodic" and current["is_enabled"]:
             sdk.update_deployment(plan.name, is_enabled=True)
         raise
-    exchange_deployments(sdk, plan.name, former)
+    sdk.exchange_deployments(plan.name, former)
     return Served(sdk.get_deployment(plan.name), "replaced", former)
 
 

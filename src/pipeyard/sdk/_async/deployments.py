@@ -199,6 +199,15 @@ class AsyncDeployments(AsyncPipelines):
         """
         return records(DeploymentRow, await self._http.ask(Call("GET", self._url("deployments"))))
 
+    async def exchange_deployments(self, deployment_name: str, other_deployment_name: str) -> None:
+        """Two deployments trade name, endpoint path and token at once; what each has accepted stays with it.
+
+        So that new code can take over an endpoint without a gap. Raises NotFoundError, SdkException.
+        """
+        call = Call("POST", self._url("deployments", deployment_name, "exchange"), json={"with": other_deployment_name})
+        await self._http.ask(call)
+        self._endpoint_paths.clear()
+
     async def delete_deployment(self, deployment_name: str) -> DeletedDeployment:
         """Delete a deployment with its executions, logs and pod. Returns its `name` and `execution_rule`.
 

@@ -87,6 +87,11 @@ class AsyncEnvironment(AsyncMetrics):
         call = Call("PUT", self._url("project-information"), json=settings)
         return record(ProjectInformation, await self._http.ask(call))
 
+    async def list_languages(self) -> list[str]:
+        """What `container_config["language"]` may be, oldest first: `python:3.11-slim`. Raises SdkException."""
+        known = await self._http.ask(Call("GET", self._url("environment-info")))
+        return [f"python:{tag}" for tag in known["supported_base_images"]["python"]]
+
     # --- users ---
 
     async def who_am_i(self) -> User:

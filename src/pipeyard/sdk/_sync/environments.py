@@ -88,6 +88,11 @@ class Environment(Metrics):
         call = Call("PUT", self._url("project-information"), json=settings)
         return record(ProjectInformation, self._http.ask(call))
 
+    def list_languages(self) -> list[str]:
+        """What `container_config["language"]` may be, oldest first: `python:3.11-slim`. Raises SdkException."""
+        known = self._http.ask(Call("GET", self._url("environment-info")))
+        return [f"python:{tag}" for tag in known["supported_base_images"]["python"]]
+
     # --- users ---
 
     def who_am_i(self) -> User:
