@@ -46,7 +46,29 @@ def test_paths_may_begin_with_the_home_folder(monkeypatch: pytest.MonkeyPatch, t
     assert load_settings({}, {}).template_folders == []
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "soon"])
-def test_a_time_limit_for_git_is_more_than_nothing(value: str) -> None:
-    with pytest.raises(SettingsError, match="git_timeout_s"):
-        load_settings({}, {"PIPEYARD_GIT_TIMEOUT_S": value})
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("git_timeout_s", "0"),
+        ("git_timeout_s", "-1"),
+        ("git_timeout_s", "soon"),
+        ("git_timeout_s", "inf"),
+        ("port", "65536"),
+        ("port", "-1"),
+        ("isolation_minimum", "none"),
+        ("access_token_ttl_s", "120"),
+        ("signed_url_ttl_s", "604801"),
+        ("archive_max_bytes", "0"),
+        ("stop_grace_s", "-0.5"),
+        ("stop_grace_s", "nan"),
+        ("resource_keep_days", "3651"),
+        ("data_store_url", "s3://B"),
+    ],
+)
+def test_a_value_that_is_not_usable_names_the_setting_and_what_is_allowed(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name}: .* is not usable; allowed: \w"):
+        load_settings({}, {f"PIPEYARD_{name.upper()}": value})
+
+
+def test_every_default_is_usable() -> None:
+    assert Settings()

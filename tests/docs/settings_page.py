@@ -25,8 +25,8 @@ that names it and says what is allowed.
 
 ## All settings
 
-| Name | Default | Flag | Why this default |
-| --- | --- | --- | --- |
+| Name | Default | Flag | Allowed | Why this default |
+| --- | --- | --- | --- | --- |
 """
 FOOT = """
 This page is written out of `src/pipeyard/settings.py` by `python -m tests.docs.settings_page`; a test compares the two.
@@ -39,7 +39,8 @@ def settings_page() -> str:
     for setting in fields(Settings):
         default = COMPUTED_DEFAULTS.get(setting.name) or f"`{str(setting.default) or chr(34) * 2}`"
         flag = f"`{FLAGS[setting.name]}`" if setting.name in FLAGS else ""
-        rows.append(f"| `{setting.name}` | {default} | {flag} | {setting.metadata['reason']} |\n")
+        allowed, reason = setting.metadata["allowed"], setting.metadata["reason"]
+        rows.append(f"| `{setting.name}` | {default} | {flag} | {allowed.words if allowed else ''} | {reason} |\n")
     return HEAD + "".join(rows) + FOOT
 
 

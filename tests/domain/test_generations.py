@@ -6,22 +6,22 @@ from pipeyard.domain.generations import Generation, generation_of
 
 
 @pytest.mark.parametrize(
-    ("version", "flat", "sleeps_for_pipelines", "sleeps_for_deployments"),
+    ("version", "expected"),
     [
-        ("0.46.0", True, True, True),
-        ("0.51.0", True, True, True),
-        ("0.52.0", True, True, False),
-        ("0.53.0", True, True, False),
-        ("0.54.0", True, False, False),
-        ("0.55.2", True, False, False),
-        ("0.56.0", False, False, False),
-        ("0.74.7", False, False, False),
-        ("0.100.0", False, False, False),
-        ("1.0.0", False, False, False),
+        ("0.46.0", Generation(True, True, True, False)),
+        ("0.51.0", Generation(True, True, True, False)),
+        ("0.52.0", Generation(True, True, False, False)),
+        ("0.53.0", Generation(True, True, False, False)),
+        ("0.54.0", Generation(True, False, False, False)),
+        ("0.54.1", Generation(True, False, False, True)),
+        ("0.55.2", Generation(True, False, False, True)),
+        ("0.56.0", Generation(False, False, False, True)),
+        ("0.74.7", Generation(False, False, False, True)),
+        ("0.100.0", Generation(False, False, False, True)),
+        ("1.0.0", Generation(False, False, False, True)),
     ],
 )
-def test_a_version_tells_what_its_client_reads(version, flat, sleeps_for_pipelines, sleeps_for_deployments):
-    expected = Generation(flat, sleeps_for_pipelines, sleeps_for_deployments)
+def test_a_version_tells_what_its_client_reads(version, expected):
     assert generation_of(f"craft-ai-sdk@{version}") == expected
 
 
