@@ -17,7 +17,6 @@ router = APIRouter(tags=["Environment"])
 
 _COMPONENT = record({"status": TEXT}, {"info": TEXT})
 _SETTING = record({"name": VARIABLE, "value": TEXT})
-_TEMPLATE = {"type": "object", "required": ["name"], "properties": {"name": TEXT}}
 
 
 @router.get(
