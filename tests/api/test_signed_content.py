@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hmac
+import io
+import tarfile
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -145,6 +147,24 @@ def test_head_tells_of_an_object_without_its_bytes(api: httpx.Client, stranger: 
 def test_an_object_that_is_not_there_is_no_such_key(api: httpx.Client, stranger: httpx.Client) -> None:
     refused = _refusal(stranger.get(_download_url(api, "signed/<gone>")), 404)
     assert (refused["Code"], refused["Message"]) == ("NoSuchKey", 'no object named "signed/<gone>"')
+
+
+def test_the_code_of_a_pipeline_is_read_by_a_signed_url_too(
+    platform: Platform, api: httpx.Client, stranger: httpx.Client
+) -> None:
+    name = platform.create_pipeline("def main(): return {}")
+    url = api.get(f"/api/v1/pipelines/{name}/download").json()["signed_url"]
+    assert url.startswith(f"{platform.url}{SIGNED_CONTENT_PATH}?token=")
+    answer = stranger.get(url)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-disposition"] == 'attachment; filename="code.tgz"'
+    with tarfile.open(fileobj=io.BytesIO(answer.content)) as archive:
+        assert archive.getnames()
+    assert stranger.head(url).headers["content-length"] == str(len(answer.content))
+    assert _refusal(stranger.put(url, content=b"x"), 403)["Code"] == "AccessDenied"
+    assert _refusal(stranger.post(url, files={"file": b"x"}), 403)["Code"] == "AccessDenied"
+    platform.sdk.delete_pipeline(name)
+    assert _refusal(stranger.get(url), 404)["Code"] == "NoSuchKey"
 
 
 def _tokens(platform: Platform, api: httpx.Client) -> dict[str, str]:

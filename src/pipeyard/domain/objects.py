@@ -41,12 +41,15 @@ class Part:
     etag: str
 
 
-AccessKind = Literal["read", "write", "part"]
+AccessKind = Literal["read", "write", "part", "archive"]
 
 
 @dataclass(frozen=True)
 class Access:
-    """What a signed URL opens: `kind` is read, write (at most `size` bytes) or part (exactly `size` bytes)."""
+    """What a signed URL opens: `kind` is read, write (at most `size` bytes) or part (exactly `size` bytes).
+
+    Or archive, the code of a pipeline: it is in no data store, and `key` is the pipeline's id.
+    """
 
     kind: AccessKind
     key: str
