@@ -10,16 +10,12 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import jwt
 import pytest
-from starlette.requests import Request
 
-from pipeyard.api.context import reachable_url
-from pipeyard.services.identities import Caller
 from pipeyard.wire import SIGNED_CONTENT_PATH
 from tests.platforms import Platform
 
@@ -312,25 +308,6 @@ def test_whoever_reads_while_an_object_is_replaced_gets_one_whole_version(
                 done.set()
         assert replacing.result() > 5
     assert seen <= set(versions)
-
-
-@pytest.mark.parametrize(
-    ("pod_of", "expected"),
-    [(None, "https://public.example/environments/e"), ("execution:x", "http://10.0.0.7:8642/environments/e")],
-)
-def test_code_in_a_pod_is_sent_to_the_address_that_it_reaches(pod_of: str | None, expected: str) -> None:
-    settings = SimpleNamespace(public_url="https://public.example/")
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "scheme": "http",
-        "path": "/",
-        "query_string": b"",
-        "headers": [(b"host", b"10.0.0.7:8642")],
-        "app": SimpleNamespace(state=SimpleNamespace(services=SimpleNamespace(settings=settings))),
-        "pipeyard.environment_prefix": "/environments/e",
-    }
-    assert reachable_url(Request(scope), Caller("u", pod_of)) == expected
 
 
 def test_an_upload_beyond_the_limit_is_stopped(tmp_path: Path) -> None:
