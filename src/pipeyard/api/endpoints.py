@@ -85,10 +85,9 @@ async def _wait(request: Request, call: EndpointCall) -> EndedExecution | None:
 
 
 async def _own_execution(call: EndpointCall, execution_id: str) -> Execution:
-    """An endpoint opens the executions of its own deployment, and of those that had its place with its token before."""
+    """An endpoint opens what was accepted at it, whichever deployment served it then."""
     execution = await call.hub.executions.get(call.deployment.environment_id, execution_id)
-    is_own = execution.deployment_id == call.deployment.id
-    if not (is_own or await call.hub.deployments.shares_token(call.deployment, execution.deployment_id)):
+    if execution.endpoint_id is None or execution.endpoint_id != call.deployment.endpoint_id:
         raise NotFoundError("execution", execution_id)
     return execution
 
