@@ -8,6 +8,7 @@ PipeyardError
  ├─ ConflictError            the name is taken, or the state does not allow it now
  ├─ TooLargeError            beyond a limit on sizes
  ├─ QueueFullError           too many executions wait; come back later
+ ├─ UnavailableError         something the platform needs is away for now; try again
  ├─ ExecutionEndedError      the execution whose result was asked for did not succeed
  ├─ CreationFailedError      what was accepted could not be created, and the caller was held to see it
  ├─ BuildError               a pipeline cannot be built; the reason is for its author
@@ -76,6 +77,14 @@ class QueueFullError(PipeyardError):
     """Too many executions wait. `retry_after_s` is when to come back."""
 
     def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.retry_after_s = retry_after_s
+
+
+class UnavailableError(PipeyardError):
+    """Something the platform needs is away for now. The message says what, never where it is: that is for the log."""
+
+    def __init__(self, message: str, retry_after_s: int = 5) -> None:
         super().__init__(message, retry_after_s=retry_after_s)
         self.retry_after_s = retry_after_s
 

@@ -107,7 +107,7 @@ class DeploymentStore(Protocol):
         ...
 
     async def exchange_deployments(self, one_id: str, two_id: str, updated_at: datetime, updated_by: str) -> bool:
-        """Trade their names, endpoint paths and tokens, all or nothing. False when one is gone."""
+        """Trade their names, endpoint ids, paths and tokens, all or nothing. False when one is gone."""
         ...
 
     async def delete_deployment(self, deployment_id: str) -> Sequence[str]:

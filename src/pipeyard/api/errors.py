@@ -30,6 +30,7 @@ STATUS_CODES: dict[type[errors.PipeyardError], int] = {
     errors.TooLargeError: 413,
     errors.CreationFailedError: 422,
     errors.QueueFullError: 429,
+    errors.UnavailableError: 503,
     errors.ExecutionEndedError: 500,
     errors.PipeyardError: 500,
 }
@@ -51,7 +52,7 @@ def error_answer(request: Request, error: errors.PipeyardError) -> Response:
     """The answer for one of our own errors."""
     status_code = next(STATUS_CODES[kind] for kind in type(error).__mro__ if kind in STATUS_CODES)
     headers = {}
-    if isinstance(error, errors.QueueFullError):
+    if isinstance(error, errors.QueueFullError | errors.UnavailableError):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.AuthenticationError):
         headers["WWW-Authenticate"] = error.scheme

@@ -15,6 +15,7 @@ _CODES = {
     "PermissionDenied": "AccessDenied",
     "InvalidInput": "InvalidRequest",
     "TooLarge": "EntityTooLarge",
+    "Unavailable": "ServiceUnavailable",
 }
 # For OpenAPI, in place of the JSON of all other routes.
 XML_RESPONSES: dict[int | str, dict[str, Any]] = {

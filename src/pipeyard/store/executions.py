@@ -42,6 +42,7 @@ _GIVEN = (
     "created_by",
     "mappings",
     "input_values",
+    "endpoint_id",
 )
 ADD = Prepared(insert(executions).values({name: bindparam(name) for name in _GIVEN}))
 ADD_SKIPPED = Prepared(insert(executions).values({name: bindparam(name) for name in (*_GIVEN, "ended_at", "failure")}))
@@ -86,6 +87,7 @@ _ONE = (
         executions.c.started_at,
         executions.c.ended_at,
         executions.c.failure,
+        executions.c.endpoint_id,
         *_NAMES,
     )
     .select_from(_NAMED)
@@ -233,6 +235,7 @@ def new_row(execution: NewExecution, server_id: str) -> dict[str, Any]:
         "created_by": execution.created_by,
         "mappings": storable_json(execution.mappings_json),
         "input_values": storable_json(execution.input_values_json),
+        "endpoint_id": execution.endpoint_id,
     }
 
 
@@ -260,6 +263,7 @@ def _execution(row: Record) -> Execution:
         ended_at=maybe_instant(row.ended_at),
         failure=failure_from_json(row.failure),
         due_at=maybe_instant(row.due_at),
+        endpoint_id=row.endpoint_id,
     )
 
 
