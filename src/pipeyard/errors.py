@@ -14,7 +14,6 @@ PipeyardError
  ├─ BuildError               a pipeline cannot be built; the reason is for its author
  ├─ PodError                 the runtime cannot start or reach a pod
  ├─ StoreError               the database cannot be opened, read or written
- ├─ UnavailableError         something that the platform needs is away for now
  └─ SettingsError            a setting has a value that it cannot have
 """
 
@@ -116,10 +115,6 @@ class PodError(PipeyardError):
 
 class StoreError(PipeyardError):
     """The database cannot be opened, read or written. The message says what to do."""
-
-
-class UnavailableError(PipeyardError):
-    """Something that the platform needs is away for now. The message says nothing that only operators may know."""
 
 
 class SettingsError(PipeyardError):
