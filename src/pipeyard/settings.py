@@ -16,6 +16,9 @@ ISOLATION_LEVELS = ("process", "namespaces")
 _ABOVE_ZERO = (
     "wait_hold_s",
     "elastic_max_pods",
+    "elastic_ram_max_bytes",
+    "pod_max_processes",
+    "pod_disk_max_bytes",
     "builds_max",
     "queue_max_executions",
     "access_token_ttl_s",
@@ -61,6 +64,11 @@ class Settings:
     )
     schedule_catch_up_s: float = _setting(3600.0, "A tick missed by more is old news; an upgrade takes less.")
     elastic_max_pods: int = _setting(max(4, os.cpu_count() or 1), "One a core; at least four, since many only wait.")
+    elastic_ram_max_bytes: int = _setting(
+        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2, "No execution takes the machine with it."
+    )
+    pod_max_processes: int = _setting(1024, "With threads; above what libraries start, below what a machine has.")
+    pod_disk_max_bytes: int = _setting(20_000_000_000, "All files of a pod; room for a model, not for a runaway loop.")
     builds_max: int = _setting(2, "Building is disk and network; two hide each other's waits.")
     build_timeout_s: int = _setting(1800, "The largest scientific stacks install in minutes.")
     git_timeout_s: float = _setting(120.0, "The newest commit of a repository of code comes in seconds.")
