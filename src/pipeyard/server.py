@@ -138,12 +138,14 @@ async def examine_machine(settings: Settings) -> list[tuple[str, str]]:
     """What `pipeyard doctor` prints."""
     with tempfile.TemporaryDirectory() as trial:
         runtime = await ProcessRuntime.open(Path(trial), PodOptions())
+        pods = runtime.describe()
         languages = await VenvImageBuilder(Path(trial)).languages()
         await runtime.close()
     git = await program_versions()
     return [
         ("data folder", f"{settings.data_dir}{'' if settings.data_dir.is_dir() else ' (not there yet)'}"),
-        ("isolation", f"{runtime.isolation.value} (required: {settings.isolation_minimum})"),
+        ("isolation", f"{pods['isolation']} (required: {settings.isolation_minimum})"),
+        ("limits", pods["limits"]),
         ("languages", ", ".join(languages)),
         ("GPUs", str(Gpus().count)),
         ("git", git),

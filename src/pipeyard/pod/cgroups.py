@@ -36,6 +36,12 @@ class Groups:
         for descriptor in self._procs:
             os.write(descriptor, b"0")  # itself, in whatever pid namespace
 
+    def close(self) -> None:
+        """Let go of the descriptors."""
+        for descriptor in (*self._procs, self._events, self._peak):
+            if descriptor is not None:
+                os.close(descriptor)
+
     def memory_was_exceeded(self) -> bool:
         """Whether the kernel has ended a process for its memory."""
         if self._events is None:

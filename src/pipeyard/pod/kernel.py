@@ -19,6 +19,7 @@ MNT_DETACH = 2
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
 
+_SYS_KEYCTL, _KEYCTL_JOIN_SESSION_KEYRING = {"x86_64": 250, "aarch64": 219}, 1
 # These numbers are the same on every architecture.
 _SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_MOUNT_SETATTR = 428, 429, 442
 _SYS_LANDLOCK_CREATE_RULESET, _SYS_LANDLOCK_RESTRICT_SELF = 444, 446
@@ -80,6 +81,16 @@ def keep_in_own_scope() -> None:
         _check(_libc.syscall(_SYS_LANDLOCK_RESTRICT_SELF, descriptor, 0), "landlock_restrict_self")
     finally:
         os.close(descriptor)
+
+
+def leave_session_keyring() -> None:
+    """Keys that whoever started this process has in its session are out of reach from now on.
+
+    Raises OSError where no key may be added; does nothing on processors whose number of the call is not known here.
+    """
+    call = _SYS_KEYCTL.get(os.uname().machine)
+    if call is not None:
+        _check(_libc.syscall(call, _KEYCTL_JOIN_SESSION_KEYRING, None), "keyctl")
 
 
 def set_parent_death_signal(number: int) -> None:

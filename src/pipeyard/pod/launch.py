@@ -8,6 +8,7 @@ The pod answers on its stdout: "ready\\n" once it is isolated, or the reason why
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -56,6 +57,8 @@ def launch(connection_fd: int, lock_fd: int) -> None:
             return
         frames = decoder.feed(data)
     order = json.loads(frames[0].body)
+    with contextlib.suppress(OSError):  # kernels without keys; no place for one more
+        kernel.leave_session_keyring()
     groups = cgroups.create(order["pod_id"], order["memory_max_bytes"], order["processes_max"])
     try:
         files = _isolated(order)

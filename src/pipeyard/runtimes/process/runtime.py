@@ -21,7 +21,7 @@ from pipeyard.pod import kernel, program
 from pipeyard.pod.isolation import NOBODY_UID
 from pipeyard.runtimes.process.folders import PodFolder
 from pipeyard.runtimes.process.launcher import Launcher, PodLimits
-from pipeyard.runtimes.process.probe import probe
+from pipeyard.runtimes.process.probe import describe_limits, probe
 from pipeyard.runtimes.process.processes import Watch, boot_id, is_alive, kill_survivors
 from pipeyard.runtimes.process.usage import read_usage
 
@@ -44,7 +44,10 @@ class PodOptions:
 class ProcessRuntime:
     """Pods are processes below this server, and outlive it."""
 
-    def __init__(self, data_dir: Path, options: PodOptions, program_dir: Path, level: IsolationLevel) -> None:
+    def __init__(
+        self, data_dir: Path, options: PodOptions, program_dir: Path, level: IsolationLevel, lack: str = ""
+    ) -> None:
+        self._lack = lack
         self._pods = data_dir / "pods"
         self._launcher = Launcher(
             program_dir, level, options.outside_uid, options.orphan_s, hidden=data_dir, limits=options.limits
@@ -65,12 +68,17 @@ class ProcessRuntime:
         level, lack = await asyncio.to_thread(probe, program_dir, options.outside_uid)
         if options.minimum is IsolationLevel.NAMESPACES and level is not IsolationLevel.NAMESPACES:
             raise PodError(f"this machine cannot isolate pods in namespaces: {lack}")
-        return cls(data_dir, options, program_dir, level)
+        return cls(data_dir, options, program_dir, level, lack)
 
     @property
     def isolation(self) -> IsolationLevel:
         """The level that new pods get, probed when the runtime was opened."""
         return self._launcher.level
+
+    def describe(self) -> dict[str, str]:
+        """What this machine gives to pods, and what it lacks, for people."""
+        lack = f", for want of more: {self._lack}" if self._lack else ""
+        return {"isolation": f"{self.isolation.value}{lack}", "limits": describe_limits()}
 
     @property
     def program(self) -> Path:
