@@ -28,10 +28,14 @@ class MemoryLimit:
 
     def look(self) -> bool:
         """Watched: whether the processes use more than they may, now."""
-        used_bytes = sum(map(_used_bytes, process_tree.descendants(os.getpid())))
+        shared_bytes = 0
         if self._shared_memory is not None:
             status = os.statvfs(self._shared_memory)
-            used_bytes += (status.f_blocks - status.f_bfree) * status.f_frsize
+            shared_bytes = (status.f_blocks - status.f_bfree) * status.f_frsize
+        pids = process_tree.descendants(os.getpid())
+        used_bytes = shared_bytes + sum(map(_used_bytes, pids))
+        if used_bytes > self.most_bytes:  # what forked processes have in common was counted for each of them
+            used_bytes = shared_bytes + sum(map(_divided_bytes, pids))
         self._peak_bytes = max(self._peak_bytes, used_bytes)
         self._was_exceeded = self._was_exceeded or used_bytes > self.most_bytes
         return self._was_exceeded
@@ -45,8 +49,20 @@ class MemoryLimit:
         return self._peak_bytes if self.is_watched else self._groups.peak_bytes()
 
 
+def _divided_bytes(pid: int) -> int:
+    """What a process has in memory, without files; of what several have in common, its part. Slow for large ones."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", "rb") as lines:
+            for line in lines:
+                if line.startswith(b"Pss_Anon:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return _used_bytes(pid)
+
+
 def _used_bytes(pid: int) -> int:
-    """What a process has for itself: resident, less what it shares with files and others."""
+    """What a process has in memory, without files. Of what it has in common with others, all."""
     try:
         with open(f"/proc/{pid}/statm", encoding="ascii") as file:
             _, resident, shared, *_ = map(int, file.read().split())
