@@ -39,7 +39,7 @@ class Limits:
         memory_max_bytes = order["memory_max_bytes"]
         self._memory = None if memory_max_bytes is None else MemoryLimit(memory_max_bytes, groups, shared_memory)
         self._disk = DiskLimit(order["disk_max_bytes"], paths.folders())
-        self._next_look_s = 0.0
+        self._next_look_s = clock.monotonic_s() + _BUSY_EVERY_S
 
     def enter(self) -> None:
         """Called by the worker's process before it becomes user code."""

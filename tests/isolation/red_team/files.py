@@ -87,7 +87,7 @@ def connect_in_tmp(target: Target) -> Any:
 
 @escape("look into the homes of the machine's users", open_below=True)
 def read_homes(target: Target) -> Any:
-    own = {"pipeyard"}
+    own = {"pipeyard", *sys.base_prefix.split("/")}  # the interpreter may have been installed in one
     return first(lambda home: set(os.listdir(home)) - own, ["/home", "/root", target["server_home"]])
 
 
@@ -107,7 +107,10 @@ def open_by_handle(target: Target) -> Any:
     # The root of ext4 is inode 2: 8 bytes of handle, type 1.
     handle = (8).to_bytes(4, "little") + (1).to_bytes(4, "little") + (2).to_bytes(4, "little") + bytes(4)
     folder = os.open(".", os.O_RDONLY)
-    return check(libc.open_by_handle_at(folder, ctypes.c_char_p(handle), os.O_RDONLY))
+    try:
+        return check(libc.open_by_handle_at(folder, ctypes.c_char_p(handle), os.O_RDONLY))
+    finally:
+        os.close(folder)
 
 
 @escape("write to the system's programs and settings")

@@ -70,13 +70,13 @@ def _traced(pid: int) -> Any:
     return f"traced {pid}"
 
 
-@escape("take descriptors from the supervisor or the server", "process")
+@escape("take descriptors from the supervisor", "process")
 def take_descriptors(target: Target) -> Any:
-    def take(pid: int) -> Any:
-        handle = check(libc.syscall(_PIDFD_OPEN, pid, 0))
+    handle = check(libc.syscall(_PIDFD_OPEN, os.getppid(), 0))
+    try:
         return first(lambda number: check(libc.syscall(_PIDFD_GETFD, handle, number, 0)), range(3, 20))
-
-    return first(take, [os.getppid()])
+    finally:
+        os.close(handle)
 
 
 @escape("signal the server or another pod")
@@ -110,14 +110,12 @@ def end_everything(target: Target) -> Any:
 
 @escape("find open descriptors that were left in its process", "process")
 def find_descriptors(target: Target) -> Any:
-    links = {name: os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if _is_open(name)}
-    # 0 to 2: /dev/null and the pipes of its log; 3: the channel to the supervisor.
-    strange = [f"{name}: {link}" for name, link in links.items() if int(name) > 3 and "/proc/" not in link]
-    return strange or [link for link in links.values() if target["data_dir"] + "/pods" not in link and "data" in link]
-
-
-def _is_open(name: str) -> bool:
-    return os.path.lexists(f"/proc/self/fd/{name}")
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the one that the list was read through
+            found.append((int(name), os.readlink(f"/proc/self/fd/{name}").partition(":")[0]))
+    # Its input, the pipes of its log, and the channel to the supervisor.
+    return sorted(found)[4:] or sorted(found) != [(0, "/dev/null"), (1, "pipe"), (2, "pipe"), (3, "socket")]
 
 
 @escape("attach to System V shared memory of others", open_below=True)

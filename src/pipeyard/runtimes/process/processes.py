@@ -74,11 +74,15 @@ def kill_survivors(pod_dir: Path) -> None:
     they have removed it there.
     """
     mark = f"{POD_VARIABLE}={pod_dir}".encode()
+    killed: set[int] = set()
     while pids := _carriers(mark) | cgroups.members(pod_dir.name):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-            reap(pid)
+        killed |= pids
+    for pid in (*killed, *killed):  # a child becomes this server's when its parent has ended, which may come later
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
 
 
 def _carriers(mark: bytes) -> set[int]:
