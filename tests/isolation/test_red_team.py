@@ -200,16 +200,10 @@ def _left(platform: Platform, pod_ids: list[str]) -> list[str]:
     return found + [str(path) for path in (platform.data_dir / "pods").iterdir()]
 
 
-def test_nothing_is_reached(raid: Raid) -> None:
+def test_nothing_is_reached_but_without_namespaces_what_is_known_to_be(raid: Raid) -> None:
     assert len(raid.tried) >= 25
-    held = {each.tries for each in raid.tried if raid.level in ("namespaces", each.level)}
-    assert {tries: found for tries, found in raid.reached.items() if tries in held} == {}
-
-
-def test_without_namespaces_the_same_code_does_get_out(raid: Raid) -> None:
-    if raid.level == "namespaces":
-        pytest.skip("they hold")
-    assert set(raid.reached) == {each.tries for each in raid.tried if each.open_below}
+    open_here = {each.tries for each in raid.tried if each.open_below and raid.level == "process"}
+    assert set(raid.reached) == open_here, raid.reached
 
 
 def test_what_takes_too_much_ends_alone_and_the_reason_is_told(raid: Raid) -> None:
