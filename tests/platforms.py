@@ -9,7 +9,7 @@ import sys
 import textwrap
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ START_TIMEOUT_S = 30.0
 
 class Platform:
     """`pipeyard up` on a data folder; the same folder can be started again."""
+
+    command: Sequence[str] = (str(PIPEYARD),)
 
     def __init__(self, folder: Path, **settings: object) -> None:
         self.folder = folder
@@ -44,7 +46,7 @@ class Platform:
         }
         with log:
             self._process = subprocess.Popen(
-                [str(PIPEYARD), "up", "--data-dir", str(self.data_dir), "--port", str(self.port)],
+                [*self.command, "up", "--data-dir", str(self.data_dir), "--port", str(self.port)],
                 env=environment | self._settings,
                 cwd=self.folder,
                 stdout=subprocess.PIPE,

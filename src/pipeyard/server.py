@@ -25,7 +25,7 @@ from pipeyard.logs.sqlite import SqliteLogStore
 from pipeyard.ports import Adapters, DataStore
 from pipeyard.runtimes.gpus import Gpus
 from pipeyard.runtimes.machine import MachineGauge
-from pipeyard.runtimes.process.runtime import PodOptions, ProcessRuntime
+from pipeyard.runtimes.process import PodLimits, PodOptions, ProcessRuntime
 from pipeyard.services.installation import ensure_environment, ensure_owner
 from pipeyard.settings import Settings
 from pipeyard.store.sqlite import SqliteStore
@@ -93,7 +93,11 @@ async def open_adapters(settings: Settings, folder: DataFolder) -> Adapters:
 
 def pod_options(settings: Settings) -> PodOptions:
     """What the runtime is opened with."""
-    return PodOptions(minimum=IsolationLevel(settings.isolation_minimum), orphan_s=settings.supervisor_orphan_s)
+    return PodOptions(
+        minimum=IsolationLevel(settings.isolation_minimum),
+        orphan_s=settings.supervisor_orphan_s,
+        limits=PodLimits(settings.pod_max_processes, settings.pod_disk_max_bytes),
+    )
 
 
 async def _open_data_store(settings: Settings, folder: DataFolder) -> DataStore:
@@ -134,12 +138,14 @@ async def examine_machine(settings: Settings) -> list[tuple[str, str]]:
     """What `pipeyard doctor` prints."""
     with tempfile.TemporaryDirectory() as trial:
         runtime = await ProcessRuntime.open(Path(trial), PodOptions())
+        pods = runtime.describe()
         languages = await VenvImageBuilder(Path(trial)).languages()
         await runtime.close()
     git = await program_versions()
     return [
         ("data folder", f"{settings.data_dir}{'' if settings.data_dir.is_dir() else ' (not there yet)'}"),
-        ("isolation", f"{runtime.isolation.value} (required: {settings.isolation_minimum})"),
+        ("isolation", f"{pods['isolation']} (required: {settings.isolation_minimum})"),
+        ("limits", pods["limits"]),
         ("languages", ", ".join(languages)),
         ("GPUs", str(Gpus().count)),
         ("git", git),

@@ -99,6 +99,17 @@ class Settings:
     elastic_max_pods: int = _setting(
         max(4, os.cpu_count() or 1), "One a core; at least four, since many only wait.", _ABOVE_ZERO
     )
+    elastic_ram_max_bytes: int = _setting(
+        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2,
+        "No execution takes the machine with it.",
+        _ABOVE_ZERO,
+    )
+    pod_max_processes: int = _setting(
+        1024, "With threads; above what libraries start, below what a machine has.", _ABOVE_ZERO
+    )
+    pod_disk_max_bytes: int = _setting(
+        20_000_000_000, "All files of a pod; room for a model, not for a runaway loop.", _ABOVE_ZERO
+    )
     builds_max: int = _setting(2, "Building is disk and network; two hide each other's waits.", _ABOVE_ZERO)
     build_timeout_s: int = _setting(1800, "The largest scientific stacks install in minutes.", _ABOVE_ZERO)
     git_timeout_s: float = _setting(120.0, "The newest commit of a repository of code comes in seconds.", _ABOVE_ZERO)

@@ -88,6 +88,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         variables=variables,
         environment_urls=Remembered(find_environment_url(store, url)),
         control_url=url,
+        elastic_ram_max_bytes=settings.elastic_ram_max_bytes,
         notify=notices.notify,
     )
     engine = RunningEngine(workshop, settings, places)

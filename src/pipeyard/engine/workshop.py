@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipeyard.domain.deployments import Deployment, Resources
 from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
@@ -44,6 +44,7 @@ class Workshop:
     variables: Remembered[str, dict[str, str]]  # by environment id
     environment_urls: Remembered[str, str]  # by environment id, as pods reach them
     control_url: str
+    elastic_ram_max_bytes: int
     notify: Callable[[str], None]  # after the commit of a change to a pipeline or deployment
     attended: set[PodRef] = field(default_factory=set)  # the pods that there are now
 
@@ -100,7 +101,8 @@ class Workshop:
         scope = PodScope(pipeline.environment_id, "execution", execution.id)
         token = self.identities.pod_token(pipeline.created_by, scope)
         variables = await self._pod_variables(pipeline.environment_id, token)
-        return self._spec(pipeline, Resources(), variables, execution_id=execution.id)
+        spec = self._spec(pipeline, Resources(), variables, execution_id=execution.id)
+        return replace(spec, ram_request_bytes=self.elastic_ram_max_bytes)
 
     async def _pipeline(self, pipeline_id: str) -> Pipeline:
         pipeline = await self.store.get_pipeline_by_id(pipeline_id)
