@@ -8,11 +8,13 @@ PipeyardError
  ├─ ConflictError            the name is taken, or the state does not allow it now
  ├─ TooLargeError            beyond a limit on sizes
  ├─ QueueFullError           too many executions wait; come back later
+ ├─ TooManyAttemptsError     too many wrong tokens came from this address; come back later
  ├─ ExecutionEndedError      the execution whose result was asked for did not succeed
  ├─ CreationFailedError      what was accepted could not be created, and the caller was held to see it
  ├─ BuildError               a pipeline cannot be built; the reason is for its author
  ├─ PodError                 the runtime cannot start or reach a pod
  ├─ StoreError               the database cannot be opened, read or written
+ │   └─ UnavailableError     nothing can be stored at present: come back later
  └─ SettingsError            a setting has a value that it cannot have
 """
 
@@ -74,6 +76,14 @@ class TooLargeError(PipeyardError):
 class QueueFullError(PipeyardError):
     """Too many executions wait. `retry_after_s` is when to come back."""
 
+    def __init__(self, message: str, retry_after_s: int, **additional_data: Any) -> None:
+        super().__init__(message, retry_after_s=retry_after_s, **additional_data)
+        self.retry_after_s = retry_after_s
+
+
+class TooManyAttemptsError(PipeyardError):
+    """Too many wrong tokens came from the caller's address. `retry_after_s` is when it may try again."""
+
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message, retry_after_s=retry_after_s)
         self.retry_after_s = retry_after_s
@@ -106,6 +116,14 @@ class PodError(PipeyardError):
 
 class StoreError(PipeyardError):
     """The database cannot be opened, read or written. The message says what to do."""
+
+
+class UnavailableError(StoreError):
+    """Nothing can be stored at present, and nothing was. `retry_after_s` is when to come back."""
+
+    def __init__(self, message: str, retry_after_s: int = 5) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.retry_after_s = retry_after_s
 
 
 class SettingsError(PipeyardError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pipeyard.clock import to_epoch_ms
@@ -19,6 +19,8 @@ from pipeyard.store.samples import SampleRows
 from pipeyard.store.tables import deployments, projects, servers, variables
 from pipeyard.store.ticks import TickRows
 from pipeyard.store.users import UserRows
+
+_TRIAL = update(servers).values(started_at=servers.c.started_at)  # changes nothing, and is written all the same
 
 
 class SqlStore(UserRows, ProjectRows, PipelineRows, DeploymentRows, TickRows, ExecutionRows, MetricRows, SampleRows):
@@ -35,6 +37,10 @@ class SqlStore(UserRows, ProjectRows, PipelineRows, DeploymentRows, TickRows, Ex
                 raise ConflictError(f'a server "{server_id}" exists already') from None
 
         await self._database.write(add)
+
+    async def check(self) -> None:
+        """Raises UnavailableError while nothing can be committed."""
+        await self._database.check(lambda connection: connection.execute(_TRIAL))
 
     async def close(self) -> None:
         """Commit what is queued and let go of the database. Idempotent."""

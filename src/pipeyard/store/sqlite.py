@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from pipeyard.errors import StoreError
 from pipeyard.group_commit import GroupCommit
@@ -42,7 +42,7 @@ class SqliteDatabase:
     def __init__(self, writing: Engine, reading: Engine) -> None:
         self._reading = reading
         self._writing = writing
-        self._writer = GroupCommit(writing.connect(), Connection.begin, "store-writer")
+        self._writer = GroupCommit(writing.connect, Connection.begin, "store-writer")
         self._readers = ThreadPoolExecutor(READERS, "store-reader")
 
     @classmethod
@@ -65,6 +65,10 @@ class SqliteDatabase:
     def write(self, operation: Callable[[Connection], T]) -> asyncio.Future[T]:
         """Queue a write now; done once it is durable."""
         return self._writer.submit(operation)
+
+    async def check(self, write: Callable[[Connection], object]) -> None:
+        """As `GroupCommit.check`."""
+        await self._writer.check(write)
 
     async def read(self, operation: Callable[[Connection], T]) -> T:
         """Run a read in the pool."""
@@ -96,9 +100,7 @@ def _writing_engine(path: Path) -> Engine:
         "sqlite://",
         creator=connect,
         paramstyle="named",  # for `Prepared`
-        poolclass=QueuePool,
-        pool_size=1,
-        max_overflow=0,
+        poolclass=NullPool,  # a connection that is closed is closed: after a failed sync it must not come back
     )
     event.listen(engine, "begin", _begin_immediate)
     return engine
