@@ -119,11 +119,11 @@ class StoreError(PipeyardError):
 
 
 class UnavailableError(StoreError):
-    """Nothing can be stored at present, and nothing was. `retry_after_s` is when to come back."""
+    """Nothing can be stored at present, and nothing was. `trouble` is why, `retry_after_s` when to come back."""
 
-    def __init__(self, message: str, retry_after_s: int = 5) -> None:
-        super().__init__(message, retry_after_s=retry_after_s)
-        self.retry_after_s = retry_after_s
+    def __init__(self, trouble: str, retry_after_s: int = 5) -> None:
+        super().__init__(f"nothing can be stored: {trouble}", retry_after_s=retry_after_s)
+        self.trouble, self.retry_after_s = trouble, retry_after_s
 
 
 class SettingsError(PipeyardError):

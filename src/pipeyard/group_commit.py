@@ -155,7 +155,7 @@ class GroupCommit(Generic[C]):
             if not self._is_troubled:
                 log.error("nothing can be stored: %s (%s)", trouble, error)
             self._is_troubled = True
-            unavailable = UnavailableError(f"nothing was stored: {trouble}")
+            unavailable = UnavailableError(trouble)
             unavailable.__cause__ = error
             error = unavailable
         _fail(group, error)

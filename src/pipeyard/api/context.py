@@ -17,6 +17,7 @@ from pipeyard.errors import AuthenticationError, PermissionDeniedError
 from pipeyard.services.code_folders import CodeFolders
 from pipeyard.services.data_store import DataStoreService
 from pipeyard.services.deployments import DeploymentService
+from pipeyard.services.disk_watch import DiskWatch
 from pipeyard.services.endpoint_paths import EndpointPaths
 from pipeyard.services.executions import ExecutionService
 from pipeyard.services.identities import Caller, IdentityService
@@ -54,6 +55,7 @@ class Services:
     folders: CodeFolders
     uploads: Path
     languages: Callable[[], Awaitable[Any]]
+    disk: DiskWatch
     health: Callable[[], Awaitable[dict[str, Any]]]
     pods_of: Callable[[str], Sequence[tuple[str, str]]]  # by deployment id
 

@@ -82,6 +82,9 @@ class SqliteLogStore:
                 _prepare(connection)
             for _ in range(READERS):
                 reading.append(_connect(path))
+                # Attached to the write-ahead log from now on. Were the writer ever alone, its end after a failed sync
+                # would leave the log to be read anew, with what was refused in it.
+                reading[-1].execute("SELECT count(*) FROM lines WHERE sequence < 0").fetchone()
             return cls(lambda: _connect_writing(path), reading)
         except (sqlite3.Error, OSError, StoreError) as error:
             for connection in reading:

@@ -54,6 +54,10 @@ class SqliteDatabase:
             with writing.begin() as connection:
                 upgrade(connection)
                 check(connection)
+            with reading.connect() as connection:
+                # Attached to the write-ahead log from now on. Were the writer ever alone, its end after a failed sync
+                # would leave the log to be read anew, with what was refused in it.
+                connection.exec_driver_sql("SELECT count(*) FROM servers").scalar()
             return cls(writing, reading)
         except (DBAPIError, OSError) as error:
             writing.dispose()
