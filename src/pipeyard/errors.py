@@ -47,15 +47,22 @@ class InvalidInputError(PipeyardError):
 
 
 class AuthenticationError(PipeyardError):
-    """No token, or a wrong one. `scheme` is what the `Authorization` header should begin with."""
+    """No token, or a wrong one. `scheme` is what the `Authorization` header should begin with.
 
-    def __init__(self, message: str, scheme: str = "Bearer") -> None:
+    `is_guess`: the token was never one of ours, as those of a caller that tries one after the other.
+    """
+
+    def __init__(self, message: str, scheme: str = "Bearer", *, is_guess: bool = False) -> None:
         super().__init__(message)
-        self.scheme = scheme
+        self.scheme, self.is_guess = scheme, is_guess
 
 
 class PermissionDeniedError(PipeyardError):
-    """A right token that may not do this."""
+    """A right token that may not do this; with `is_guess` the token of a signed URL that is none of ours."""
+
+    def __init__(self, message: str, *, is_guess: bool = False) -> None:
+        super().__init__(message)
+        self.is_guess = is_guess
 
 
 class NotFoundError(PipeyardError):

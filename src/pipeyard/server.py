@@ -28,7 +28,7 @@ from pipeyard.runtimes.machine import MachineGauge
 from pipeyard.runtimes.process.runtime import PodOptions, ProcessRuntime
 from pipeyard.services.installation import ensure_environment, ensure_owner
 from pipeyard.settings import Settings
-from pipeyard.store.sqlite import SqliteStore
+from pipeyard.store.sqlite import SqliteStore, replace_key
 from pipeyard.wire import TOKEN_VARIABLE
 from pipeyard.wiring import Platform, wire
 
@@ -128,6 +128,16 @@ async def end_left_pods(settings: Settings, folder: DataFolder) -> int:
         await asyncio.gather(*(runtime.stop(ref, settings.stop_grace_s) for ref in refs))
         await runtime.close()
         return len(refs)
+
+
+def rotate_key(folder: DataFolder) -> tuple[int, Path]:
+    """Encrypt everything with a new key. How many secrets, and where the key is. Raises SettingsError, StoreError.
+
+    Killed at any point, it leaves a file with the keys that are needed; the next call ends what was begun.
+    """
+    with folder.locked():
+        count = replace_key(folder / "pipeyard.db", folder.add_encryption_key())
+        return count, folder.drop_old_encryption_key()
 
 
 async def examine_machine(settings: Settings) -> list[tuple[str, str]]:

@@ -67,6 +67,11 @@ class Settings:
         "Far above the client's refresh margin of 120 s, short enough to expire.",
         Allowed("more than 120", lambda value: value > 120),
     )
+    token_failures_max: int = _setting(
+        100,
+        "Wrong tokens from one address in a minute: more than mistakes, too few for a search. 0: any number.",
+        _ZERO_OR_MORE,
+    )
     archive_max_bytes: int = _setting(50_000_000, "Code, not data: data belongs in the data store.", _ABOVE_ZERO)
     archive_max_unpacked_bytes: int = _setting(
         250_000_000, "Five times the archive; beyond it an archive is a bomb.", _ABOVE_ZERO

@@ -41,6 +41,7 @@ from pipeyard.services.resource_usage import ResourceUsageService
 from pipeyard.services.signed_urls import SignedUrls
 from pipeyard.services.templates import SHIPPED, load_templates
 from pipeyard.services.ticks import TickService
+from pipeyard.services.token_attempts import TokenAttempts
 from pipeyard.services.upload_ledger import UploadLedger
 from pipeyard.services.variables import VariableService
 from pipeyard.services.vector_databases import VectorDatabaseService
@@ -106,6 +107,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
     services = Services(
         settings=settings,
         identities=identities,
+        token_attempts=TokenAttempts(settings.token_failures_max),
         variables=VariableService(store, variables),
         pipelines=pipelines,
         deployments=deployments,

@@ -109,17 +109,11 @@ class Witness:
             heard[kind] += said.startswith(answer)
 
 
-@pytest.mark.parametrize(
-    ("fault", "trouble"),
-    [("BREAK_SYNC", "is failing"), ("BREAK_WRITE", "is full")],
-    ids=["a sync that fails", "no space left"],
-)
-async def test_what_the_disk_did_not_take_is_refused_and_what_it_took_is_there(
-    shim: Path, tmp_path: Path, fault: str, trouble: str
-) -> None:
-    switch = tmp_path / "fault"
+def write_while_it_refuses(shim: Path, folder: Path, fault: str, trouble: str) -> dict[str, dict[str, str]]:
+    """The disk refuses twice, then the process is killed. What it had said of each execution and each line."""
+    switch = folder / "fault"
     environment = os.environ | {"LD_PRELOAD": str(shim), fault: str(switch)}
-    program = [sys.executable, "-c", PROGRAM, str(tmp_path), KEY.decode()]
+    program = [sys.executable, "-c", PROGRAM, str(folder), KEY.decode()]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=environment) as writing:
         assert writing.stdout is not None
         witness = Witness(iter(writing.stdout))
@@ -130,12 +124,23 @@ async def test_what_the_disk_did_not_take_is_refused_and_what_it_took_is_there(
             switch.unlink()
         witness.hear("stored", 10)
         writing.kill()
+    return witness.said
+
+
+@pytest.mark.parametrize(
+    ("fault", "trouble"),
+    [("BREAK_SYNC", "is failing"), ("BREAK_WRITE", "is full")],
+    ids=["a sync that fails", "no space left"],
+)
+async def test_what_the_disk_did_not_take_is_refused_and_what_it_took_is_there(
+    shim: Path, tmp_path: Path, fault: str, trouble: str
+) -> None:
+    said = write_while_it_refuses(shim, tmp_path, fault, trouble)
     store, logs = SqliteStore.open(tmp_path / "store.sqlite", KEY), SqliteLogStore.open(tmp_path / "logs.sqlite")
     stored = {pending.id for pending in await store.list_open_executions()}
-    said = witness.said["execution"]
-    assert {name for name, answer in said.items() if answer == "stored"} <= stored
-    assert stored.isdisjoint(name for name, answer in said.items() if answer != "stored")
-    for name, answer in witness.said["line"].items():
+    assert {name for name, answer in said["execution"].items() if answer == "stored"} <= stored
+    assert stored.isdisjoint(name for name, answer in said["execution"].items() if answer != "stored")
+    for name, answer in said["line"].items():
         assert len(await logs.read(Subject.EXECUTION, name, LogRange())) == (answer == "stored")
     await store.close()
     await logs.close()

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from pipeyard.api.context import AnyCaller, Hub, Person, Place, environment_url
+from pipeyard.api.context import AnyCaller, Hub, Person, Place, attempt, environment_url
 from pipeyard.api.execution_schemas import EXECUTIONS, LATEST
 from pipeyard.api.forms import decode_pipeline_form
 from pipeyard.api.generations import created_pipeline_answer, pipeline_answer
@@ -183,9 +183,10 @@ async def get_pipeline_download(
     summary="A pipeline's code",
     **operation({200: Answer("The gzip tar", content={BYTES: FILE})}),
 )
-async def get_pipeline_archive(name: Name, hub: Hub, environment: Place, token: str = "") -> Response:
+async def get_pipeline_archive(name: Name, request: Request, hub: Hub, environment: Place, token: str = "") -> Response:
     """The gzip tar as it was uploaded."""
-    pipeline_id = hub.identities.check_download(token)
+    with attempt(request, token):
+        pipeline_id = hub.identities.check_download(token)
     pipeline = await hub.pipelines.get(environment.id, name)
     if pipeline.id != pipeline_id:
         raise NotFoundError("pipeline", name)

@@ -47,9 +47,24 @@ class SqlStore(UserRows, ProjectRows, PipelineRows, DeploymentRows, TickRows, Ex
         await self._database.close()
 
 
+ENCRYPTED = (variables.c.value, deployments.c.endpoint_token, projects.c.deploy_key)
+
+
 def check_key(connection: Connection, cipher: Cipher) -> None:
     """Raises StoreError if the database was written with another key: better at the start than at each call."""
-    for secret in (variables.c.value, deployments.c.endpoint_token, projects.c.deploy_key):
+    for secret in ENCRYPTED:
         some = connection.execute(select(secret).where(secret.is_not(None)).limit(1)).scalar()
         if some is not None:
             cipher.decrypt(some)
+
+
+def renew_secrets(connection: Connection, cipher: Cipher) -> int:
+    """Encrypt with the cipher's first key what any of its keys has encrypted. How many. Raises StoreError."""
+    count = 0
+    for secret in ENCRYPTED:
+        identity = list(secret.table.primary_key.columns)
+        for *values, value in connection.execute(select(*identity, secret).where(secret.is_not(None))).all():
+            this = (column == one for column, one in zip(identity, values, strict=True))
+            connection.execute(update(secret.table).where(*this).values({secret.name: cipher.renew(value)}))
+            count += 1
+    return count

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ from pipeyard.errors import StoreError
 from pipeyard.group_commit import GroupCommit
 from pipeyard.store.cipher import Cipher
 from pipeyard.store.migrations import upgrade
-from pipeyard.store.sql import SqlStore, check_key
+from pipeyard.store.sql import SqlStore, check_key, renew_secrets
 
 READERS = 4
 BUSY_TIMEOUT_S = 30.0  # another process may write: a copy being made, a second server
@@ -36,6 +37,23 @@ class SqliteStore(SqlStore):
         return cls(database, cipher)
 
 
+def change_unused(path: Path, change: Callable[[Connection], T]) -> T:
+    """One change of a database that no server uses, brought up to date before. Raises StoreError; nothing is done then.
+
+    Nothing is left of what it replaces or deletes: those bytes are overwritten.
+    """
+    with _opening(path), _writing_engine(path).begin() as connection:
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+        upgrade(connection)
+        return change(connection)
+
+
+def replace_key(path: Path, keys: bytes) -> int:
+    """As `change_unused`: encrypt every secret with the first of the keys. How many there are."""
+    cipher = Cipher(keys)
+    return change_unused(path, lambda connection: renew_secrets(connection, cipher))
+
+
 class SqliteDatabase:
     """One writing connection in a thread of its own, a few reading ones in a pool."""
 
@@ -49,7 +67,7 @@ class SqliteDatabase:
     def open(cls, path: Path, check: Callable[[Connection], None]) -> SqliteDatabase:
         """`check` looks at the database before anything is served. Raises StoreError."""
         writing, reading = _writing_engine(path), _reading_engine(path)
-        try:
+        with _opening(path):
             path.touch(mode=0o600)  # the files beside it take its mode
             with writing.begin() as connection:
                 upgrade(connection)
@@ -59,12 +77,6 @@ class SqliteDatabase:
                 # would leave the log to be read anew, with what was refused in it.
                 connection.exec_driver_sql("SELECT count(*) FROM servers").scalar()
             return cls(writing, reading)
-        except (DBAPIError, OSError) as error:
-            writing.dispose()
-            raise StoreError(f"the database {path} cannot be opened: {getattr(error, 'orig', error)}") from error
-        except StoreError as error:
-            writing.dispose()
-            raise StoreError(f"the database {path} cannot be opened: {error.message}") from None
 
     def write(self, operation: Callable[[Connection], T]) -> asyncio.Future[T]:
         """Queue a write now; done once it is durable."""
@@ -89,6 +101,16 @@ class SqliteDatabase:
     def _read(self, operation: Callable[[Connection], T]) -> T:
         with self._reading.connect() as connection:
             return operation(connection)
+
+
+@contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, OSError) as error:
+        raise StoreError(f"the database {path} cannot be opened: {getattr(error, 'orig', error)}") from error
+    except StoreError as error:
+        raise StoreError(f"the database {path} cannot be opened: {error.message}") from None
 
 
 def _writing_engine(path: Path) -> Engine:
