@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -32,7 +33,7 @@ _OBJECT = re.compile(rf"{OBJECTS}(/[^/\0]{{1,255}})+")
 _FIELD = "FILE"
 _CHUNK_BYTES = 1024 * 1024
 _FAST = 1  # code is compressed already, and most objects are
-_DAMAGED = (tarfile.TarError, EOFError, zlib.error, ValueError, OSError)
+_DAMAGED = (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, RecursionError, gzip.BadGzipFile)
 
 
 @dataclass
@@ -152,7 +153,7 @@ def _extract(file: Path, staged: Path) -> set[str]:
     """The names of all members. Nothing lands outside of the folder: names are those of a backup, members are files."""
     names: set[str] = set()
     try:
-        with tarfile.open(file, "r|gz") as tar:
+        with gzip.open(file) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
             while (member := tar.next()) is not None:
                 if not names and member.name != _ABOUT:
                     raise InvalidInputError(_FIELD, "is no backup of a platform", "what `pipeyard backup` has written")
