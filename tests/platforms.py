@@ -30,6 +30,8 @@ class Platform:
         self.folder = folder
         self.data_dir = folder / "data"
         self.port = 0  # a free one
+        # Tests send wrong tokens by the hundred, all from one address.
+        settings = {"token_failures_max": 0} | settings
         self._settings = {f"PIPEYARD_{name.upper()}": str(value) for name, value in settings.items()}
         self._process: subprocess.Popen[bytes] | None = None
         self.credentials: dict[str, str] = {}

@@ -10,13 +10,15 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeyard import clock
 from pipeyard.api.app import create_app
+from pipeyard.backups import BackUp, Restoring
 from pipeyard.data_folder import Credentials, DataFolder
 from pipeyard.data_store.local import LocalDataStore
 from pipeyard.domain.pods import IsolationLevel
 from pipeyard.errors import SettingsError
 from pipeyard.http_server import create_server, listen, local_url, watch_signals
-from pipeyard.images.archives import ArchiveLimits, keep_code
+from pipeyard.images.archives import ArchiveLimits, keep_code, unpack
 from pipeyard.images.enclosure import Enclosure
 from pipeyard.images.git_access import program_versions
 from pipeyard.images.git_repositories import GitRepositories
@@ -28,7 +30,9 @@ from pipeyard.runtimes.machine import MachineGauge
 from pipeyard.runtimes.process import PodLimits, PodOptions, ProcessRuntime
 from pipeyard.services.installation import ensure_environment, ensure_owner
 from pipeyard.settings import Settings
-from pipeyard.store.sqlite import SqliteStore
+from pipeyard.store.cipher import Cipher
+from pipeyard.store.copies import leave_out_deleted, settle_restored
+from pipeyard.store.sqlite import SqliteStore, change_unused, replace_key
 from pipeyard.wire import TOKEN_VARIABLE
 from pipeyard.wiring import Platform, wire
 
@@ -70,9 +74,6 @@ async def open_adapters(settings: Settings, folder: DataFolder) -> Adapters:
     store = SqliteStore.open(folder / "pipeyard.db", folder.encryption_key())
     runtime = await ProcessRuntime.open(folder.root, pod_options(settings))
     gpus = Gpus()
-    limits = ArchiveLimits(
-        settings.archive_max_bytes, settings.archive_max_unpacked_bytes, settings.archive_max_members
-    )
     return Adapters(
         store=store,
         logs=SqliteLogStore.open(folder / "logs.db"),
@@ -85,10 +86,14 @@ async def open_adapters(settings: Settings, folder: DataFolder) -> Adapters:
             most_bytes=settings.archive_max_unpacked_bytes,
             places=asyncio.Semaphore(settings.builds_max),
         ),
-        keep_code=functools.partial(keep_code, limits=limits),
+        keep_code=functools.partial(keep_code, limits=_archive_limits(settings)),
         gauge=MachineGauge(folder.root, gpus),
         gpu_count=gpus.count,
     )
+
+
+def _archive_limits(settings: Settings) -> ArchiveLimits:
+    return ArchiveLimits(settings.archive_max_bytes, settings.archive_max_unpacked_bytes, settings.archive_max_members)
 
 
 def pod_options(settings: Settings) -> PodOptions:
@@ -132,6 +137,37 @@ async def end_left_pods(settings: Settings, folder: DataFolder) -> int:
         await asyncio.gather(*(runtime.stop(ref, settings.stop_grace_s) for ref in refs))
         await runtime.close()
         return len(refs)
+
+
+def rotate_key(folder: DataFolder) -> tuple[int, Path]:
+    """Encrypt everything with a new key. How many secrets, and where the key is. Raises SettingsError, StoreError.
+
+    Killed at any point, it leaves a file with the keys that are needed; the next call ends what was begun.
+    """
+    with folder.locked():
+        count = replace_key(folder / "pipeyard.db", folder.add_encryption_key())
+        return count, folder.drop_old_encryption_key()
+
+
+def back_up(folder: DataFolder, file: Path) -> int:
+    """Write everything of a data folder into an archive, while its server runs or not. How many files.
+
+    Objects in S3 are not in it. Raises ConflictError, NotFoundError.
+    """
+    backup = BackUp(folder.root, leave_out_deleted)
+    backup.write(file)
+    return backup.files
+
+
+def restore(settings: Settings, file: Path) -> int:
+    """The other way round, into a folder that is not there or empty. How many files. Raises PipeyardError."""
+
+    def settle(database: Path) -> None:
+        cipher = Cipher((database.parent / "keys" / "encryption.key").read_bytes())
+        change_unused(database, functools.partial(settle_restored, cipher=cipher, now=clock.now()))
+
+    restoring = Restoring(functools.partial(unpack, limits=_archive_limits(settings)), settle)
+    return restoring.read(file, settings.data_dir)
 
 
 async def examine_machine(settings: Settings) -> list[tuple[str, str]]:

@@ -67,6 +67,11 @@ class Settings:
         "Far above the client's refresh margin of 120 s, short enough to expire.",
         Allowed("more than 120", lambda value: value > 120),
     )
+    token_failures_max: int = _setting(
+        100,
+        "Wrong tokens from one address in a minute: more than mistakes, too few for a search. 0: any number.",
+        _ZERO_OR_MORE,
+    )
     archive_max_bytes: int = _setting(50_000_000, "Code, not data: data belongs in the data store.", _ABOVE_ZERO)
     archive_max_unpacked_bytes: int = _setting(
         250_000_000, "Five times the archive; beyond it an archive is a bomb.", _ABOVE_ZERO
@@ -80,6 +85,11 @@ class Settings:
         "One file of an execution or object of the data store; streamed, so disk is the limit.",
         _ABOVE_ZERO,
     )
+    disk_reserve_bytes: int = _setting(
+        100_000_000,
+        "With less free, nothing new is accepted: what runs needs room for its logs and results.",
+        _ZERO_OR_MORE,
+    )
     data_store_url: str = _setting(
         "",
         "Empty: a folder of data_dir. `s3://bucket/prefix`: S3, see the AWS_* variables.",
@@ -92,6 +102,9 @@ class Settings:
     )
     queue_max_executions: int = _setting(
         1000, "Open executions per deployment; beyond it callers are told to come back.", _ABOVE_ZERO
+    )
+    queue_max_total_executions: int = _setting(
+        10_000, "Open executions in all: they are adopted within a second of a start.", _ABOVE_ZERO
     )
     schedule_catch_up_s: float = _setting(
         3600.0, "A tick missed by more is old news; an upgrade takes less.", _ZERO_OR_MORE

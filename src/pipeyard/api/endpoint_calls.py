@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from pipeyard.api.context import Services, bearer_token, environment_of, environment_url, reachable_url, services_of
+from pipeyard.api.context import (
+    Services,
+    attempt,
+    bearer_token,
+    environment_of,
+    environment_url,
+    reachable_url,
+    services_of,
+)
 from pipeyard.domain.deployments import Deployment
 from pipeyard.errors import AuthenticationError
 
@@ -41,16 +49,23 @@ async def let_in(request: Request) -> EndpointCall:
     deployment = await hub.endpoint_paths.get((environment.id, request.path_params["path"]))
     token = _sent_token(request)
     if token is not None:
-        if not hmac.compare_digest(token.encode(), (deployment.endpoint_token or "").encode()):
-            raise AuthenticationError("the endpoint token is wrong, or was replaced by a newer one", ENDPOINT_SCHEME)
+        with attempt(request, token):
+            _check_token(token, deployment)
         return EndpointCall(hub, deployment, environment_url(request), token)
     access_token = bearer_token(request)
     if access_token is None:
         message = "no token: send the header Authorization: EndpointToken <endpoint token>, or ?token= in the URL"
         raise AuthenticationError(message, ENDPOINT_SCHEME)
-    caller = hub.identities.authenticate(access_token)
+    with attempt(request, access_token):
+        caller = hub.identities.authenticate(access_token)
     caller.check_environment(environment.id)
     return EndpointCall(hub, deployment, reachable_url(request, caller), None)
+
+
+def _check_token(token: str, deployment: Deployment) -> None:
+    if not hmac.compare_digest(token.encode(), (deployment.endpoint_token or "").encode()):
+        message = "the endpoint token is wrong, or was replaced by a newer one"
+        raise AuthenticationError(message, ENDPOINT_SCHEME, is_guess=True)
 
 
 def _sent_token(request: Request) -> str | None:

@@ -11,12 +11,12 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from pipeyard.api.context import Hub, Services
+from pipeyard.api.context import Hub, Services, attempt
 from pipeyard.api.operations import BYTES, FILE, MULTIPART, TEXT, Answer, Json, operation, record
 from pipeyard.api.ranges import check_etag, read_range
 from pipeyard.api.uploads import read_body, read_form
 from pipeyard.api.xml_answers import XML_RESPONSES
-from pipeyard.domain.objects import StoredObject
+from pipeyard.domain.objects import Access, AccessKind, StoredObject
 from pipeyard.errors import InvalidInputError, NotFoundError
 from pipeyard.wire import API_PREFIX, SIGNED_CONTENT_PATH
 
@@ -48,7 +48,7 @@ def _operation(
 )
 async def download(request: Request, hub: Hub) -> Response:
     """One range at a time; `If-None-Match`, `If-Match` and `If-Range` with its ETag. Errors are XML, as those of S3."""
-    access = hub.data_store.urls.read(_token(request), "read", "archive")
+    access = _access(request, hub, "read", "archive")
     if access.kind == "archive":
         return _archive(hub, access.key)
     while True:
@@ -90,7 +90,7 @@ async def look(request: Request, hub: Hub) -> Response:
 )
 async def upload(request: Request, hub: Hub) -> Response:
     """A form with the file part `file`. Errors are XML, as those of S3."""
-    access = hub.data_store.urls.read(_token(request), "write")
+    access = _access(request, hub, "write")
     async with read_form(request) as form:
         if _FILE_FIELD not in form.files:
             raise InvalidInputError(_FILE_FIELD, "is missing", "a form with a part of that name that has a file name")
@@ -105,14 +105,16 @@ async def upload(request: Request, hub: Hub) -> Response:
 )
 async def upload_part(request: Request, hub: Hub) -> Response:
     """Exactly as many bytes as were announced. Errors are XML, as those of S3."""
-    access = hub.data_store.urls.read(_token(request), "part")
+    access = _access(request, hub, "part")
     async with read_body(request, access.size) as file:
         etag = await hub.data_store.store_part(access, file)
     return Response(status_code=200, headers={"ETag": etag})
 
 
-def _token(request: Request) -> str:
-    return request.query_params.get("token", "")
+def _access(request: Request, hub: Services, *kinds: AccessKind) -> Access:
+    token = request.query_params.get("token", "")
+    with attempt(request, token):
+        return hub.data_store.urls.read(token, *kinds)
 
 
 def _archive(hub: Services, pipeline_id: str) -> Response:

@@ -125,7 +125,8 @@ class IdentityService:
         except (jwt.InvalidTokenError, RecursionError):  # its header is JSON from anybody
             claims = {}
         if claims.get("type") != kind:
-            raise AuthenticationError(_REFUSED if kind == _POD_TOKEN else f"the {kind} token is missing or wrong")
+            message = _REFUSED if kind == _POD_TOKEN else f"the {kind} token is missing or wrong"
+            raise AuthenticationError(message, is_guess=bool(token) and not claims)
         return claims
 
 

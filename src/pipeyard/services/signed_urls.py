@@ -39,7 +39,8 @@ class SignedUrls:
         except jwt.ExpiredSignatureError:
             raise PermissionDeniedError("the signed URL has expired; ask for another one") from None
         except (jwt.InvalidTokenError, RecursionError):  # its header is JSON from anybody
-            raise PermissionDeniedError("the signed URL was changed, or is not one of this server") from None
+            message = "the signed URL was changed, or is not one of this server"
+            raise PermissionDeniedError(message, is_guess=True) from None
         if access.kind not in kinds:
             raise PermissionDeniedError(f"the signed URL is for {access.kind}, not for {' or '.join(kinds)}")
         return access
