@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pipeyard import clock
+from pipeyard.data_store import s3
 from pipeyard.data_store.s3 import S3DataStore
 from pipeyard.domain.objects import Part
 from pipeyard.errors import SettingsError, UnavailableError
@@ -69,6 +70,7 @@ def data_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
         serving.join()
         server.server_close()
 
+    monkeypatch.setattr(s3, "RETRIES_MAX_S", 0.1)
     try:
         data_store = _open(monkeypatch, server.server_port)
         if request.param == "away":

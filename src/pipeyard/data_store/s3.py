@@ -31,7 +31,7 @@ CHUNK_BYTES = 8 * 1024 * 1024
 READ_BYTES = 1024 * 1024
 PARTS_AT_ONCE = 3  # that many chunks of one file are in memory
 CONNECT_TIMEOUT_S = 5
-ATTEMPTS_MAX = 3  # more would hold callers up for minutes while S3 is away
+RETRIES_MAX_S = 10.0  # a blip is not seen; without a bound callers would be held for minutes while S3 is away
 DEFAULT_REGION = "us-east-1"
 _GONE = ("NoSuchUpload", "NoSuchKey")
 _REFUSED_PARTS = ("InvalidPart", "InvalidPartOrder", "EntityTooSmall")
@@ -70,7 +70,7 @@ class S3DataStore:
                 "allow_http": endpoint.startswith("http://"),
                 "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT_S),
             },
-            retry_config={"max_retries": ATTEMPTS_MAX - 1},
+            retry_config={"retry_timeout": timedelta(seconds=RETRIES_MAX_S)},
             credential_provider=Boto3CredentialProvider(session),
         )
         return cls(store, client, place.netloc, prefix)
@@ -230,7 +230,6 @@ def _client(session: Session) -> Any:
         s3={"addressing_style": "path"},
         request_checksum_calculation="when_required",
         connect_timeout=CONNECT_TIMEOUT_S,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS_MAX},
     )
     return session.create_client("s3", region_name=region, config=config)
 
