@@ -39,6 +39,7 @@ def _empty_or(words: str, pattern: re.Pattern[str]) -> Allowed:
 
 
 _ABOVE_ZERO = Allowed("more than 0", lambda value: 0 < value < math.inf)
+_OFF = "0: all are kept."
 _ZERO_OR_MORE = Allowed("0 or more", lambda value: 0 <= value < math.inf)
 
 
@@ -126,6 +127,12 @@ class Settings:
         _empty_or("http://host or https://host, without port and path", _ORIGIN),
     )
     vector_database_token: str = _setting("", "Given to everybody who may use the environment.", secret=True)
+    executions_keep_days: int = _setting(0, f"{_OFF} Executions that ended before, with all of them.", _ZERO_OR_MORE)
+    executions_keep_bytes: int = _setting(0, f"{_OFF} Beyond it in the database, the oldest ended ones.", _ZERO_OR_MORE)
+    logs_keep_days: int = _setting(0, f"{_OFF} Lines of ended executions and of deployments.", _ZERO_OR_MORE)
+    logs_keep_bytes: int = _setting(0, f"{_OFF} Beyond it the oldest of these lines.", _ZERO_OR_MORE)
+    files_keep_days: int = _setting(0, f"{_OFF} File inputs and outputs of ended executions.", _ZERO_OR_MORE)
+    files_keep_bytes: int = _setting(0, f"{_OFF} Beyond it those of the oldest.", _ZERO_OR_MORE)
     supervisor_orphan_s: int = _setting(
         600, "Longer than an upgrade of the server, shorter than a forgotten machine.", _ABOVE_ZERO
     )

@@ -22,6 +22,9 @@ from pipeyard.store.sql import SqlStore, check_key, renew_secrets
 
 READERS = 4
 BUSY_TIMEOUT_S = 30.0  # another process may write: a copy being made, a second server
+USED_BYTES = (
+    "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+)
 
 T = TypeVar("T")
 
@@ -89,6 +92,10 @@ class SqliteDatabase:
     async def read(self, operation: Callable[[Connection], T]) -> T:
         """Run a read in the pool."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, operation)
+
+    async def used_bytes(self) -> int:
+        """Of the pages that are in use."""
+        return await self.read(lambda connection: connection.exec_driver_sql(USED_BYTES).scalar_one())
 
     async def close(self) -> None:
         """Commit what is queued, finish what is being read. Idempotent."""
