@@ -63,6 +63,9 @@ class Settings:
     wait_hold_s: float = _setting(
         50.0, "Below the 60 s at which common proxies cut; 31 holds are 25 minutes.", _ABOVE_ZERO
     )
+    client_stall_s: float = _setting(
+        30.0, "A client that sends no head, 16 kB of a body or takes no answer for so long is cut off.", _ABOVE_ZERO
+    )
     access_token_ttl_s: int = _setting(
         1800,
         "Far above the client's refresh margin of 120 s, short enough to expire.",

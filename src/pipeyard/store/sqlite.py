@@ -132,6 +132,7 @@ def _writing_engine(path: Path) -> Engine:
     engine = create_engine(
         "sqlite://",
         creator=connect,
+        hide_parameters=True,  # errors are logged, and what users send is not
         paramstyle="named",  # for `Prepared`
         poolclass=NullPool,  # a connection that is closed is closed: after a failed sync it must not come back
     )
@@ -154,6 +155,7 @@ def _reading_engine(path: Path) -> Engine:
     return create_engine(
         "sqlite://",
         creator=connect,
+        hide_parameters=True,
         poolclass=QueuePool,
         pool_size=READERS,
         isolation_level="AUTOCOMMIT",
