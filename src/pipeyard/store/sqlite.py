@@ -22,6 +22,9 @@ from pipeyard.store.sql import SqlStore, check_key, renew_secrets
 
 READERS = 4
 BUSY_TIMEOUT_S = 30.0  # another process may write: a copy being made, a second server
+USED_BYTES = (
+    "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+)
 
 T = TypeVar("T")
 
@@ -90,6 +93,10 @@ class SqliteDatabase:
         """Run a read in the pool."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, operation)
 
+    async def used_bytes(self) -> int:
+        """Of the pages that are in use."""
+        return await self.read(lambda connection: connection.exec_driver_sql(USED_BYTES).scalar_one())
+
     async def close(self) -> None:
         """Commit what is queued, finish what is being read. Idempotent."""
         await asyncio.to_thread(self._readers.shutdown)
@@ -125,6 +132,7 @@ def _writing_engine(path: Path) -> Engine:
     engine = create_engine(
         "sqlite://",
         creator=connect,
+        hide_parameters=True,  # errors are logged, and what users send is not
         paramstyle="named",  # for `Prepared`
         poolclass=NullPool,  # a connection that is closed is closed: after a failed sync it must not come back
     )
@@ -147,6 +155,7 @@ def _reading_engine(path: Path) -> Engine:
     return create_engine(
         "sqlite://",
         creator=connect,
+        hide_parameters=True,
         poolclass=QueuePool,
         pool_size=READERS,
         isolation_level="AUTOCOMMIT",
