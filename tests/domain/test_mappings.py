@@ -136,7 +136,7 @@ def test_values_files_defaults_and_variables_are_resolved() -> None:
 
 def test_a_variable_is_left_to_the_start_of_the_execution() -> None:
     mappings = map_inputs(INPUTS, [item("number", environment_variable_name="N")], Rule.ENDPOINT)
-    assert resolve_inputs(mappings, {}, []).variables == {"number": "N"}
+    assert "number" not in resolve_inputs(mappings, {}, []).values
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
 
 from pipeyard.domain.deployments import Deployment, DeploymentStatus, Resources
 from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
@@ -49,7 +49,8 @@ def execution(execution_id: str) -> PendingExecution:
 class PodInMemory:
     """Ready at once; runs what it is given until it is told that it has ended."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, on_missing: Callable[[list[str]], None]) -> None:
+        self.on_missing = on_missing
         self.ref = PodRef(f"pod-{number}", 1, 1, "boot", None, None)
         self.pod_id = self.ref.pod_id
         self.welcomed, self.ready, self.gone, self.freed = (asyncio.Event() for _ in range(4))
@@ -71,6 +72,11 @@ class PodInMemory:
         del self.in_flight[execution_id]
         self.freed.set()
 
+    def end(self, execution_id: str) -> None:
+        """As an elastic one does."""
+        self.finish(execution_id)
+        self.gone.set()
+
 
 @dataclass
 class WorkshopInMemory:
@@ -83,6 +89,7 @@ class WorkshopInMemory:
     ends: dict[str, tuple[ExecutionStatus, Failure]] = field(default_factory=dict)
     statuses: list[DeploymentStatus] = field(default_factory=list)
     asked: asyncio.Event = field(default_factory=asyncio.Event)  # for what is away
+    times_asked: int = 0
 
     @property
     def store(self) -> WorkshopInMemory:
@@ -90,7 +97,12 @@ class WorkshopInMemory:
 
     runtime = records = logs = store
 
+    @property
+    def ids_given(self) -> list[str]:
+        return [execution_id for _, execution_id in self.given]
+
     def _ask(self, what: str) -> None:
+        self.times_asked += what in self.away
         if what in self.away:
             self.asked.set()
             raise UnavailableError(f"{what} is away")
@@ -131,15 +143,19 @@ class WorkshopInMemory:
         self._ask("database")
         return execution
 
-    async def start_pod(self, spec: object, on_missing: Any) -> PodInMemory:
-        self.pods.append(PodInMemory(len(self.pods)))
+    async def start_pod(self, spec: object, on_missing: Callable[[list[str]], None]) -> PodInMemory:
+        self.pods.append(PodInMemory(len(self.pods), on_missing))
         return self.pods[-1]
 
-    async def give(self, pod: PodInMemory, execution: PendingExecution, timeout_s: int | None) -> None:
+    async def check_inputs(self, execution: PendingExecution) -> None:
         self._ask(f"objects of {execution.id}")
         self._ask("data store")
+
+    async def give(self, pod: PodInMemory, execution: PendingExecution, timeout_s: int | None) -> bool:
+        await self.check_inputs(execution)
         pod.in_flight[execution.id] = None
         self.given.append((pod.pod_id, execution.id))
+        return True
 
     async def stop(self, ref: PodRef, grace_s: float) -> None:
         for pod in self.pods:

@@ -281,24 +281,20 @@ class ResolvedInputs:
 
     values: dict[str, Any]  # by pipeline input, files left out
     files: dict[str, str]  # pipeline input -> the name of the part that was sent; those of the data store left out
-    variables: dict[str, str]  # pipeline input -> variable
     ignored: tuple[str, ...]  # what was sent and is no input
 
 
 def resolve_inputs(mappings: Iterable[InputMapping], values: Mapping[str, Any], files: Iterable[str]) -> ResolvedInputs:
     """Match what a caller sent (by endpoint or run input name) with the mappings. Raises InvalidInputError."""
     sent_files = set(files)
-    resolved = ResolvedInputs({}, {}, {}, ())
+    resolved = ResolvedInputs({}, {}, ())
     taken = set()
     for mapping in mappings:
-        name = mapping.input_name
         if mapping.source in (Source.ENDPOINT, Source.RUN):
             taken.add(mapping.at)
             _take(resolved, mapping, values.get(mapping.at), mapping.at in sent_files)
-        elif mapping.source is Source.ENVIRONMENT_VARIABLE:
-            resolved.variables[name] = mapping.at
-        elif mapping.source is not Source.DATASTORE:
-            resolved.values[name] = mapping.at if mapping.source is Source.CONSTANT else None
+        elif mapping.source not in (Source.ENVIRONMENT_VARIABLE, Source.DATASTORE):
+            resolved.values[mapping.input_name] = mapping.at if mapping.source is Source.CONSTANT else None
     ignored = tuple(name for name in (*values, *sorted(sent_files)) if name not in taken)
     return replace(resolved, ignored=ignored)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from bisect import insort
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 
 from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
 from pipeyard.domain.pods import PodRef
@@ -21,15 +24,25 @@ logger = logging.getLogger(__name__)
 STARTS_MAX = 3  # pods tried for one execution, as long as none has begun to run it
 
 
-@dataclass
+@dataclass(eq=False)
 class Carried:
-    """An execution that has a place on the machine, and its pod once that is started."""
+    """An execution on its way: waiting for a place on the machine, and then in its pod."""
 
+    execution_id: str
+    number: int  # its turn: what is tried again comes before what was accepted later
+    ref: PodRef | None = None  # of the pod that an earlier server started
     deployment_id: str | None = None
     pipeline_id: str | None = None
     pod: Pod | None = None
-    is_given: bool = False  # the pod has it, or has ended it
+    missing: asyncio.Event = field(default_factory=asyncio.Event)  # a lost connection swallowed it
+    is_running: bool = False  # the store says so
     is_unwanted: bool = False  # its row is gone
+    patience: Patience | None = None  # since it could not be carried on for the first time
+
+    @property
+    def has_begun(self) -> bool:
+        """In the pod that it was in: then it never runs in another."""
+        return self.pod is not None and (self.is_running or self.execution_id in self.pod.started)
 
 
 class ElasticLane:
@@ -38,17 +51,18 @@ class ElasticLane:
     def __init__(self, workshop: Workshop, pods_max: int) -> None:
         self._workshop = workshop
         self._pods_max = pods_max
-        self._waiting: deque[str] = deque()
+        self._numbers = count()
+        self._waiting: deque[Carried] = deque()
         self._carried: dict[str, Carried] = {}
 
     def submit(self, execution_id: str) -> None:
         """Queue an execution that is Pending in the store."""
-        self._waiting.append(execution_id)
+        self._waiting.append(Carried(execution_id, next(self._numbers)))
         self._fill()
 
     def adopt(self, execution_id: str, ref: PodRef) -> None:
         """Go on with an execution whose pod was started by an earlier server."""
-        self._start(execution_id, ref)
+        self._start(Carried(execution_id, next(self._numbers), ref))
 
     async def stop(self, concerns: Callable[[Carried], bool]) -> None:
         """End the pods of executions whose rows are gone."""
@@ -70,110 +84,113 @@ class ElasticLane:
 
     def _fill(self) -> None:
         while self._waiting and len(self._carried) < self._pods_max:
-            self._start(self._waiting.popleft(), None)
+            self._start(self._waiting.popleft())
 
-    def _start(self, execution_id: str, ref: PodRef | None) -> None:
-        self._carried[execution_id] = Carried()
-        self._workshop.tasks.start(self._carry(execution_id, ref), f"execution {execution_id}")
+    def _start(self, carried: Carried) -> None:
+        self._carried[carried.execution_id] = carried
+        self._workshop.tasks.start(self._carry(carried), f"execution {carried.execution_id}")
 
-    async def _carry(self, execution_id: str, ref: PodRef | None) -> None:
+    async def _carry(self, carried: Carried) -> None:
         try:
-            await self._run(execution_id, ref)
-        except Exception:
-            logger.exception("execution %s cannot be carried on", execution_id)
-            await self._stop_pod(self._carried[execution_id])
-            failure = Failure(
-                FailureKind.PLATFORM, "the platform failed to run it", "The server's log has the details."
-            )
-            await self._workshop.records.fail(execution_id, ExecutionStatus.ERROR, failure)
+            await self._run(carried)
+        except Exception as error:
+            await until_done(lambda: self._stop_pod(carried), f"the pod of execution {carried.execution_id}")
+            await self._put_off(carried, error)
         finally:
-            del self._carried[execution_id]
+            del self._carried[carried.execution_id]
             self._fill()
 
     async def _stop_pod(self, carried: Carried) -> None:
         if carried.pod is not None:
             await self._workshop.runtime.stop(carried.pod.ref, 0)
 
-    async def _run(self, execution_id: str, ref: PodRef | None) -> None:
-        carried = self._carried[execution_id]
+    async def _put_off(self, carried: Carried, error: Exception) -> None:
+        """Try an execution again later, without a place on the machine; or end it, if that may not be."""
+        patience = carried.patience = carried.patience or Patience()
+        if carried.pod is not None:
+            await carried.pod.gone.wait()  # it knows then what it had begun
+        if is_passing(error) and not carried.has_begun:
+            if patience.is_over:
+                await self._workshop.give_up(carried.execution_id, error)
+                return
+            delay_s = patience.delay_s()
+            logger.warning("execution %s: tried again in %g s", carried.execution_id, delay_s, exc_info=error)
+            self._workshop.tasks.start(self._try_later(carried, delay_s), f"execution {carried.execution_id}, later")
+            return
+        logger.error("execution %s cannot be carried on", carried.execution_id, exc_info=error)
+        failure = Failure(FailureKind.PLATFORM, "the platform failed to run it", "The server's log has the details.")
+        if carried.pod is not None and carried.has_begun:
+            failure = carried.pod.lost_failure()
+        await self._workshop.records.fail(carried.execution_id, ExecutionStatus.ERROR, failure)
+
+    async def _try_later(self, carried: Carried, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+        insort(self._waiting, carried, key=lambda one: one.number)
+        self._fill()
+
+    async def _run(self, carried: Carried) -> None:
+        """Raises what is passing, while the database or the data store is away."""
+        execution_id = carried.execution_id
         failure = Failure(FailureKind.PLATFORM, f"{STARTS_MAX} pods ended before they began to run the execution")
         for _ in range(STARTS_MAX):
-            execution = await until_done(
-                lambda: self._workshop.store.get_pending(execution_id), f"execution {execution_id}"
-            )
+            execution = await self._workshop.store.get_pending(execution_id)
             if execution is None or execution.status.is_final:
                 self._workshop.records.ended(execution_id, None)
                 return
             carried.deployment_id, carried.pipeline_id = execution.deployment_id, execution.pipeline_id
+            carried.is_running = execution.status is ExecutionStatus.RUNNING
             try:
-                pod = carried.pod = await self._pod(execution, carried, ref)
+                pod = carried.pod = await self._pod(execution, carried)
             except PodError as error:
                 failure = Failure(FailureKind.PLATFORM, error.message, "The server's log has the details.")
                 continue
-            await self._hand_over(pod, execution, carried)
-            await pod.gone.wait()
-            if carried.is_given and execution_id not in pod.in_flight:
+            if await self._serve(pod, execution, carried) and execution_id not in pod.in_flight:
                 return
-            if execution_id in pod.started or execution.status is ExecutionStatus.RUNNING:
+            if carried.has_begun:
                 failure = pod.lost_failure()
                 break
             if self._pods_max == 0:
                 return
             # It never began, so it may run elsewhere.
-            ref = None
         await self._workshop.records.fail(execution_id, ExecutionStatus.ERROR, failure)
 
-    async def _pod(self, execution: PendingExecution, carried: Carried, ref: PodRef | None) -> Pod:
-        def give_again(_: list[str]) -> None:
-            carried.is_given = False
-            self._workshop.tasks.start(self._hand_over(pod, execution, carried), f"give {execution.id} again")
-
+    async def _pod(self, execution: PendingExecution, carried: Carried) -> Pod:
+        ref, carried.ref = carried.ref, None
         if ref is not None:
-            pod = self._workshop.attend(ref, give_again)
-        else:
-            spec = await until_done(
-                lambda: self._workshop.execution_pod(execution), f"a pod for execution {execution.id}"
-            )
-            pod = await self._workshop.start_pod(spec, give_again)
-        return pod
+            return self._workshop.attend(ref, lambda _: carried.missing.set())
+        if carried.patience is not None:
+            await self._workshop.check_inputs(execution)  # a pod costs more than a question
+        spec = await self._workshop.execution_pod(execution)
+        return await self._workshop.start_pod(spec, lambda _: carried.missing.set())
 
-    async def _hand_over(self, pod: Pod, execution: PendingExecution, carried: Carried) -> None:
-        """Until the pod has the execution, is gone, or is being ended."""
-        carried.is_given = False
-        while not carried.is_given:
+    async def _serve(self, pod: Pod, execution: PendingExecution, carried: Carried) -> bool:
+        """Until the pod is gone. Whether it had the execution, or there was nothing for it to have."""
+        is_given = False
+        while not pod.gone.is_set():
+            carried.missing.clear()
+            is_given = await self._hand_over(pod, execution, carried)
+            await first_of(carried.missing, pod.gone)
+        return is_given and not carried.missing.is_set()
+
+    async def _hand_over(self, pod: Pod, execution: PendingExecution, carried: Carried) -> bool:
+        """Whether the pod has the execution now, or it is ended. If not, the pod is gone or is being ended."""
+        while True:
             await first_of(pod.welcomed, pod.gone)
             if pod.gone.is_set():
-                return
-            if execution.id not in pod.in_flight:
-                # Deleted while the pod was started, or begun by the pod and forgotten: neither may run now.
-                what = f"the status of execution {execution.id}"
-                row = await until_done(lambda: self._workshop.store.get_status(execution.id), what)
-                if carried.is_unwanted or row is None or execution.status is ExecutionStatus.RUNNING:
-                    await self._workshop.runtime.stop(pod.ref, 0)
-                    return
-                try:
-                    await self._give(pod, execution)
-                except PodError:
-                    continue  # the connection was lost just now
-            carried.is_given = True
-
-    async def _give(self, pod: Pod, execution: PendingExecution) -> None:
-        patience = Patience()
-        while True:
+                return False
+            if execution.id in pod.in_flight:
+                return True
+            # Deleted while the pod was started, or begun by the pod and forgotten: neither may run now.
+            row = await self._workshop.store.get_status(execution.id)
+            if carried.is_unwanted or row is None or carried.is_running:
+                await self._workshop.runtime.stop(pod.ref, 0)
+                return False
             try:
-                await self._workshop.give(pod, execution, await self._timeout_s(execution))
-                break
-            except Exception as error:
-                if not is_passing(error):
-                    raise
-                if patience.is_over:
-                    await self._workshop.give_up(execution.id, error)
-                    break
-                delay_s = patience.delay_s()
-                logger.warning("execution %s: given again in %g s", execution.id, delay_s, exc_info=error)
-            await first_of(pod.gone, timeout_s=delay_s)
-        if execution.id not in pod.in_flight:
-            pod.stop(0)  # its inputs could not be had: the pod has nothing to wait for
+                if not await self._workshop.give(pod, execution, await self._timeout_s(execution)):
+                    await self._workshop.runtime.stop(pod.ref, 0)  # it has nothing to wait for
+                return True
+            except PodError:
+                continue  # the connection was lost just now
 
     async def _timeout_s(self, execution: PendingExecution) -> int | None:
         if execution.deployment_id is None:

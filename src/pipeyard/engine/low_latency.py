@@ -10,7 +10,7 @@ from pipeyard import clock
 from pipeyard.domain.deployments import Deployment, DeploymentStatus
 from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
 from pipeyard.domain.log_lines import LogBatch, LogLine, Subject
-from pipeyard.domain.pods import PodRef
+from pipeyard.domain.pods import PodRef, PodSpec
 from pipeyard.engine.patience import Patience, is_passing, until_done
 from pipeyard.engine.pods import Pod
 from pipeyard.engine.waits import first_of
@@ -37,9 +37,10 @@ class LowLatencyLane:
         self._stop_grace_s = stop_grace_s
         self._waiting: deque[str] = deque()
         self._kept: dict[str, PendingExecution] = {}
-        self._aside: dict[str, Patience] = {}  # could not be given; tried again, while others go on
+        self._aside: dict[str, None] = {}  # could not be given; tried again together, in order, while others go on
+        self._patience: dict[str, Patience] = {}  # with each that could not be given
         self._running: list[str] = []  # adopted; the pod must know them
-        self._dropped = False
+        self._dropped = asyncio.Event()
         self._work = asyncio.Event()
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
@@ -102,7 +103,7 @@ class LowLatencyLane:
         self._stopping.set()
         self._work.set()
         if not drain:
-            self._dropped = True
+            self._dropped.set()
             self._waiting.clear()
             self._kept.clear()
             self._aside.clear()
@@ -113,8 +114,9 @@ class LowLatencyLane:
     def close(self) -> list[Pod]:
         """Keep nothing up any more; the pods there are. What has not begun stays Pending, for the next server."""
         self._stopping.set()
-        self._dropped = True
+        self._dropped.set()
         self._waiting.clear()
+        self._aside.clear()
         return [] if self._pod is None or self._pod.gone.is_set() else [self._pod]
 
     def let_go(self) -> None:
@@ -125,7 +127,7 @@ class LowLatencyLane:
     @property
     def _is_over(self) -> bool:
         """It is to stop, and nothing waits that was accepted before."""
-        return self._stopping.is_set() and not (self._waiting or (self._aside and not self._dropped))
+        return self._stopping.is_set() and not (self._waiting or self._aside)
 
     async def _keep_up(self, ref: PodRef | None) -> None:
         try:
@@ -151,7 +153,8 @@ class LowLatencyLane:
     async def _wait_to_retry(self, delay_s: float) -> None:
         await self._set_status(DeploymentStatus.DOWN_RETRYING)
         await self._note(f"the pod is started again {f'in {delay_s:g} s' if delay_s else 'now'}")
-        await first_of(self._stopping, timeout_s=delay_s)
+        # One that is disabled still owes what was accepted before, at the same pace.
+        await first_of(self._dropped if self._waiting or self._aside else self._stopping, timeout_s=delay_s)
 
     async def _one_pod(self, ref: PodRef | None) -> float:
         """The life of one pod, from its start to its end. For how many seconds it was up."""
@@ -192,12 +195,16 @@ class LowLatencyLane:
             await first_of(pod.welcomed, pod.gone)
         else:
             what = f"a pod for deployment {self._deployment.name}"
-            spec = await until_done(lambda: self._workshop.deployment_pod(self._deployment), what)
-            pod = await self._workshop.start_pod(spec, self._put_back)
+            pod = await self._workshop.start_pod(await until_done(self._spec, what), self._put_back)
         pod.freed = self._work
         if ref is not None:
             await self._reconcile(pod)
         return pod
+
+    async def _spec(self) -> PodSpec:
+        if self._is_over:  # meanwhile: whoever stops the deployment does not wait for the database
+            raise PodError("the deployment was stopped before")
+        return await self._workshop.deployment_pod(self._deployment)
 
     async def _reconcile(self, pod: Pod) -> None:
         """Compare what the store says of an adopted pod with what the pod says. Nothing is sent or ended twice."""
@@ -227,34 +234,37 @@ class LowLatencyLane:
             execution = self._kept.pop(execution_id, None) or await self._workshop.store.get_pending(execution_id)
             if execution is not None and not execution.status.is_final:
                 await self._workshop.give(pod, execution, self._deployment.execution_timeout_s)
-            self._aside.pop(execution_id, None)
+            self._patience.pop(execution_id, None)
         except PodError:
             self._put_back([execution_id])  # the connection was lost just now
         except BaseException as error:
-            if is_passing(error):
-                self._set_aside(execution_id, error)
-                return
-            self._put_back([execution_id])
-            raise
+            if not is_passing(error):
+                self._put_back([execution_id])
+                raise
+            await self._set_aside(execution_id, error)
 
-    def _set_aside(self, execution_id: str, error: BaseException) -> None:
-        patience = self._aside.setdefault(execution_id, Patience())
-        self._workshop.tasks.start(self._try_later(execution_id, patience, error), f"give {execution_id} later")
-
-    async def _try_later(self, execution_id: str, patience: Patience, error: BaseException) -> None:
+    async def _set_aside(self, execution_id: str, error: BaseException) -> None:
+        if self._dropped.is_set() or execution_id in self._waiting:  # a connection that was lost put it back already
+            return
+        patience = self._patience.setdefault(execution_id, Patience())
         if patience.is_over:
+            del self._patience[execution_id]
             await self._workshop.give_up(execution_id, error)
-            self._aside.pop(execution_id, None)
-            self._work.set()
             return
         delay_s = patience.delay_s()
-        logger.warning("execution %s could not be given: tried again in %g s", execution_id, delay_s, exc_info=error)
+        logger.warning("execution %s could not be given: tried again soon", execution_id, exc_info=error)
+        self._aside[execution_id] = None
+        if len(self._aside) == 1:
+            self._workshop.tasks.start(self._try_later(delay_s), f"deployment {self._deployment.name}, later")
+
+    async def _try_later(self, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
-        if execution_id in self._aside:  # the deployment is still there
-            self._put_back([execution_id])
+        aside = list(self._aside)
+        self._aside.clear()
+        self._put_back(aside)
 
     def _put_back(self, execution_ids: list[str]) -> None:
-        if self._dropped:
+        if self._dropped.is_set():
             return
         self._waiting.extendleft(reversed(execution_ids))
         self._work.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 from collections.abc import Callable, Mapping
@@ -60,8 +61,8 @@ class Workshop:
         attending.add_done_callback(lambda _: self.attended.discard(ref))
         return pod
 
-    async def give(self, pod: Pod, execution: PendingExecution, timeout_s: int | None) -> None:
-        """Send an execution, or end it when its inputs cannot be had. Raises PodError when the pod is not connected.
+    async def give(self, pod: Pod, execution: PendingExecution, timeout_s: int | None) -> bool:
+        """Send an execution, or end it when its inputs cannot be had: False. Raises PodError when it is not connected.
 
         What it raises while the database or the data store is away is passing: then the pod has nothing of it.
         """
@@ -69,20 +70,28 @@ class Workshop:
             variables = await self.variables.get(execution.environment_id)
             inputs = await read_inputs(execution, variables, self.files)
             await pod.send(Order(execution.id, inputs.values_json, inputs.files, timeout_s), variables, self.files)
+            return True
         except (InvalidInputError, NotFoundError) as error:  # the latter: deleted after it had been found
             pod.in_flight.pop(execution.id, None)
             remedy = "Set the variable or upload the object that the mapping names, or change the mapping."
             failure = Failure(FailureKind.INVALID_INPUT, error.message, remedy)
             await self.records.fail(execution.id, ExecutionStatus.FAILED, failure)
+            return False
         except BaseException:
             pod.in_flight.pop(execution.id, None)
             raise
+
+    async def check_inputs(self, execution: PendingExecution) -> None:
+        """Ask for them as `give` does, for whoever would start a pod in vain. Raises what is passing."""
+        with contextlib.suppress(InvalidInputError, NotFoundError):  # answers, which `give` will get as well
+            await read_inputs(execution, await self.variables.get(execution.environment_id), self.files)
 
     async def give_up(self, execution_id: str, error: BaseException) -> None:
         """End an execution that could not be given for too long."""
         logger.error("execution %s cannot be given to a pod", execution_id, exc_info=error)
         message = (
-            f"its inputs could not be read for {PATIENCE_S / 60:.0f} minutes: the database or the data store is away"
+            f"it could not be given to a pod for {PATIENCE_S / 60:.0f} minutes: "
+            "the database or the data store could not be reached"
         )
         remedy = "Trigger it again once the platform's health is good; the server's log has the details."
         await self.records.fail(execution_id, ExecutionStatus.ERROR, Failure(FailureKind.PLATFORM, message, remedy))
