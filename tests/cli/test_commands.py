@@ -56,7 +56,13 @@ def test_pipelines_are_listed_shown_and_deleted(fresh: Shell) -> None:
     assert "\ninputs\nname\tdata_type\tis_required\nx\tnumber\tyes\n" in shown
     assert "The pipeline is ready." in fresh("pipeline", "logs", "gone").out
     fresh("deployment", "create", "gone-too", "--pipeline", "gone")
-    assert "gone-too" in fresh("pipeline", "delete", "gone", status=1).err
+    fresh("deployment", "create", "gone-first", "--pipeline", "gone")
+    refused = fresh("deployment", "delete", "gone-first", "--with-pipelines", status=1).err
+    assert refused.startswith("pipeyard: nothing was deleted: gone-too would lose the pipeline too; ")
+    fresh("deployment", "delete", "gone-first")
+    refused = fresh("pipeline", "delete", "gone", status=1).err
+    assert "gone-too" in refused
+    assert "--with-deployments" in refused
     done = fresh("pipeline", "delete", "gone", "--with-deployments")
     assert done.out == 'deleted pipeline "gone" and deployments gone-too\n'
     assert fresh("pipeline", "show", "gone", status=1).err.startswith('pipeyard: no pipeline named "gone"; ')
@@ -216,6 +222,11 @@ def test_objects_are_put_listed_got_and_removed(shell: Shell, needs: Callable[[s
     Path("folder").mkdir()
     assert shell("data", "get", "cli/other", "folder", "--json").json["file"] == "folder/other"
     assert shell("data", "get", "cli/other", "-").out == "\0content"
+    with Path("all.txt").open("w") as file:
+        file.write("header")
+        file.flush()
+        shell.start("data", "get", "cli/other", "-", stdout=file).communicate(timeout=60)
+    assert Path("all.txt").read_text() == "header\0content"
     shell("data", "rm", "cli/a b.txt", "cli/other")
     assert shell("data", "ls", "cli/", "--json").json == []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +12,15 @@ from pipeyard.cli.sessions import Session, client_command, new_app
 from pipeyard.errors import InvalidInputError
 
 app = new_app("Files of the data store.")
+
+
+class _Stdout:
+    """Stdout from where it stands. It has `write` alone: the client rewinds what it can, over what others wrote."""
+
+    def write(self, piece: bytes) -> int:
+        return typer.get_binary_stream("stdout").write(piece)
+
+
 ObjectPath = Annotated[str, typer.Argument(metavar="OBJECT", help="Its path.", autocompletion=complete_objects)]
 
 
@@ -52,7 +60,7 @@ def get(
 ) -> None:
     """Download an object."""
     if file == Path("-"):
-        session.sdk.download_data_store_object(path, sys.stdout.buffer)
+        session.sdk.download_data_store_object(path, _Stdout())
         return
     name = path.rpartition("/")[2]
     target = Path(name) if file is None else file / name if file.is_dir() else file
