@@ -131,14 +131,15 @@ def delete(
     ] = False,
 ) -> None:
     """Delete a deployment with its executions."""
-    from pipeyard.cli.deploying.replacing import delete_pipelines
+    from pipeyard.cli.deploying.replacing import delete_pipelines, find_pipelines
 
-    runs = session.sdk.get_deployment(name)["pipeline"]["name"]
-    answer = dict(session.sdk.delete_deployment(name))
+    sdk = session.sdk
     if not with_pipelines:
-        session.printer.done(f'deleted deployment "{name}"', answer)
+        session.printer.done(f'deleted deployment "{name}"', sdk.delete_deployment(name))
         return
-    gone = delete_pipelines(session.sdk, name, runs)
+    gone = find_pipelines(sdk, name, sdk.get_deployment(name)["pipeline"]["name"])  # before anything is deleted
+    answer = dict(sdk.delete_deployment(name))
+    delete_pipelines(sdk, name, gone)
     session.printer.done(f'deleted deployment "{name}" and pipelines {", ".join(gone)}', answer | {"pipelines": gone})
 
 
