@@ -226,7 +226,8 @@ def test_objects_are_put_listed_got_and_removed(shell: Shell, needs: Callable[[s
         file.write("header")
         file.flush()
         shell.start("data", "get", "cli/other", "-", stdout=file).communicate(timeout=60)
-    assert Path("all.txt").read_text() == "header\0content"
+        file.write("footer")
+    assert Path("all.txt").read_text() == "header\0contentfooter"
     shell("data", "rm", "cli/a b.txt", "cli/other")
     assert shell("data", "ls", "cli/", "--json").json == []
 
