@@ -56,7 +56,7 @@ class Shell:
 
     def __call__(self, *arguments: str | Path, stdin: str = "", status: int = 0) -> Done:
         """Run a command; it must end with that status."""
-        out, err = _Text(), _Text()
+        out, err = _Text(), _Text(errors="backslashreplace")
         self.monkeypatch.setattr(sys, "stdin", _Text(stdin))
         with redirect_stdout(out), redirect_stderr(err):
             ended = run([str(argument) for argument in arguments])
@@ -83,8 +83,8 @@ class Shell:
 class _Text(io.TextIOWrapper):
     """A text stream with bytes below, as the real ones have."""
 
-    def __init__(self, text: str = "") -> None:
-        super().__init__(io.BytesIO(text.encode()), encoding="utf-8", write_through=True)
+    def __init__(self, text: str = "", errors: str = "strict") -> None:
+        super().__init__(io.BytesIO(text.encode()), encoding="utf-8", errors=errors, write_through=True)
 
     @property
     def text(self) -> str:

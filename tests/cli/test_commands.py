@@ -56,7 +56,13 @@ def test_pipelines_are_listed_shown_and_deleted(fresh: Shell) -> None:
     assert "\ninputs\nname\tdata_type\tis_required\nx\tnumber\tyes\n" in shown
     assert "The pipeline is ready." in fresh("pipeline", "logs", "gone").out
     fresh("deployment", "create", "gone-too", "--pipeline", "gone")
-    assert "gone-too" in fresh("pipeline", "delete", "gone", status=1).err
+    fresh("deployment", "create", "gone-first", "--pipeline", "gone")
+    refused = fresh("deployment", "delete", "gone-first", "--with-pipelines", status=1).err
+    assert refused.startswith("pipeyard: nothing was deleted: gone-too would lose the pipeline too; ")
+    fresh("deployment", "delete", "gone-first")
+    refused = fresh("pipeline", "delete", "gone", status=1).err
+    assert "gone-too" in refused
+    assert "--with-deployments" in refused
     done = fresh("pipeline", "delete", "gone", "--with-deployments")
     assert done.out == 'deleted pipeline "gone" and deployments gone-too\n'
     assert fresh("pipeline", "show", "gone", status=1).err.startswith('pipeyard: no pipeline named "gone"; ')
@@ -90,7 +96,7 @@ def test_deployments_are_listed_shown_disabled_enabled_and_deleted(shell: Shell,
     made = shell("deployment", "show", "other", "--json").json
     assert (made["endpoint_url_path"], made["endpoint_token"]) == ("other-path", "chosen-token")
     assert (made["max_parallel_executions_per_pod"], made["execution_timeout_s"]) == (2, 9)
-    assert ["other", "echo", "endpoint", "low_latency", "yes"] in [row[:5] for row in shell("deployment", "list").rows]
+    assert ["other", "up", "echo", "endpoint", "low_latency"] in [row[:5] for row in shell("deployment", "list").rows]
     shown = shell("deployment", "show", "other").out
     assert "chosen-token" not in shown
     assert "description\ta b\n" in shown
@@ -193,14 +199,17 @@ def test_executions_are_listed(shell: Shell, echo: str, needs: Callable[[str], N
 def test_variables_are_set_listed_without_values_and_removed(shell: Shell) -> None:
     Path("value.txt").write_text("from a file\n")
     done = shell("env", "set", "CLI_A=1=2", "CLI_B=-", "CLI_C=@value.txt", stdin="from stdin\n")
-    assert done.out == "set CLI_A, CLI_B, CLI_C\n"
+    assert done.out == "set CLI_A\nset CLI_B\nset CLI_C\n"
     hidden = shell("env", "ls").out
     assert "CLI_A\t(hidden)\n" in hidden
     assert "from stdin" not in hidden
     assert {"name": "CLI_A", "value": None} in shell("env", "ls", "--json").json
     shown = dict(shell("env", "ls", "--show").rows)
     assert [shown[name] for name in ("CLI_A", "CLI_B", "CLI_C")] == ["1=2", "from stdin", "from a file"]
-    assert shell("env", "rm", "CLI_A", "CLI_B", "CLI_C", "--json").json == {"deleted": ["CLI_A", "CLI_B", "CLI_C"]}
+    assert shell("env", "rm", "CLI_A", "--json").json == {"deleted": ["CLI_A"], "failed": []}
+    done = shell("env", "rm", "CLI_B", "CLI_A", "CLI_C", status=1)
+    assert done.out == "deleted CLI_B\ndeleted CLI_C\n"
+    assert done.err == 'pipeyard: no environment variable named "CLI_A"; `list` shows what there is\n'
     assert "CLI_A" not in shell("env", "ls").out
 
 
@@ -208,7 +217,8 @@ def test_objects_are_put_listed_got_and_removed(shell: Shell, needs: Callable[[s
     needs("/data-store/upload")
     Path("a b.txt").write_bytes(b"\0content")
     assert shell("data", "put", "a b.txt", "cli/").out == "a b.txt is at cli/a b.txt\n"
-    shell("data", "put", "a b.txt", "cli/other")
+    Path("a b.txt").rename("a\udcff.txt")  # no text, but a name of a file
+    assert shell("data", "put", "a\udcff.txt", "cli/other").out == "a\\udcff.txt is at cli/other\n"
     rows = [row[:2] for row in shell("data", "ls", "cli/").rows]
     assert rows == [["cli/a b.txt", "8.00 B"], ["cli/other", "8.00 B"]]
     assert shell("data", "get", "cli/other").out == "cli/other is in other\n"
@@ -216,7 +226,15 @@ def test_objects_are_put_listed_got_and_removed(shell: Shell, needs: Callable[[s
     Path("folder").mkdir()
     assert shell("data", "get", "cli/other", "folder", "--json").json["file"] == "folder/other"
     assert shell("data", "get", "cli/other", "-").out == "\0content"
-    shell("data", "rm", "cli/a b.txt", "cli/other")
+    with Path("all.txt").open("w") as file:
+        file.write("header")
+        file.flush()
+        shell.start("data", "get", "cli/other", "-", stdout=file).communicate(timeout=60)
+        file.write("footer")
+    assert Path("all.txt").read_text() == "header\0contentfooter"
+    done = shell("data", "rm", "cli/a b.txt", "cli/nope", "cli/other", "--json", status=1).json
+    assert done["deleted"] == [{"path": "cli/a b.txt"}, {"path": "cli/other"}]
+    assert [one["name"] for one in done["failed"]] == ["cli/nope"]
     assert shell("data", "ls", "cli/", "--json").json == []
 
 

@@ -63,6 +63,7 @@ def _names(shell: Shell, name: str) -> tuple[list[str], list[str]]:
 
 def test_a_folder_becomes_an_endpoint_that_can_be_called(fresh: Shell) -> None:
     folder = fresh.folder("sum it up!", ADD.format(b=2.5), example_json='{"a": 1}')
+    (folder / "named\udcff.txt").touch()  # no text, but a name of a file
     done = fresh("deploy", folder)
     assert done.err == "adding\n"
     assert done.out.splitlines()[:5] == [
@@ -122,7 +123,11 @@ def test_other_code_takes_the_place_with_the_same_address_and_token(fresh: Shell
 
 def test_a_deploy_can_be_removed_with_all_that_it_made(fresh: Shell) -> None:
     folder = fresh.folder("gone", ADD.format(b=1))
-    fresh("deploy", folder)
+    said = fresh("deploy", folder).out
+    assert said.endswith("\nnot called: a has no value; --call a=...\n")
+    curl = next(line for line in said.splitlines() if line.startswith("  curl "))
+    called = subprocess.run(["curl", "-sL", *shlex.split(curl)[1:]], capture_output=True, check=True, timeout=60)
+    assert json.loads(called.stdout)["outputs"] == {"total": 1}
     fresh("deploy", folder, "--name", "gone-else")
     fresh.folder("gone", ADD.format(b=2))
     fresh("deploy", folder)
@@ -220,8 +225,9 @@ def test_a_deploy_that_was_killed_half_way_is_finished_by_the_next(fresh: Shell)
 
 def test_a_first_call_that_fails_says_why_and_leaves_the_endpoint(fresh: Shell) -> None:
     folder = fresh.folder("failing", "def main(x=1):\n    raise ValueError('as asked')\n")
-    done = fresh("deploy", folder, status=1)
+    done = fresh("deploy", folder, "--json", status=1)
     assert done.err.splitlines()[-1].endswith("failed: ValueError: as asked")
+    assert (done.json["deployment"]["name"], done.json["result"]) == ("failing", None)
     assert fresh.platform.sdk.get_deployment("failing")["status"] == "up"
 
 

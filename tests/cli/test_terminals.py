@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from pipeyard.cli.printing import Printer
 from tests.cli.shells import Shell
 from tests.platforms import PIPEYARD, eventually
 
@@ -60,6 +61,18 @@ def test_a_terminal_gets_a_table_with_colours_unless_it_says_no(named: Shell) ->
         assert max(len(line.split("\x1b")[0]) for line in shown.splitlines()) <= 60
 
 
+def test_in_a_narrow_table_names_are_folded_and_dates_are_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    printer = Printer(as_json=False)
+    printer.is_terminal = True
+    keys = ("name", "status", "pipeline_name", "execution_rule", "mode", "created_at")
+    row = ("shout", "disabled", "shout-0123456789", "endpoint", "low_latency", "2026-11-22T10:00:00.000Z")
+    printer.rows([dict(zip(keys, row, strict=True))], {key: key.upper() for key in keys})
+    assert any(line.endswith("low_latency     2026-11-22 10:00") for line in capsys.readouterr().out.splitlines())
+
+
 def test_a_pipe_gets_every_name_whole_and_no_escape(named: Shell) -> None:
     process = named.start("pipeline", "list", env=os.environ | {"COLUMNS": "20", "TERM": "xterm-256color"})
     out, err = process.communicate(timeout=60)
@@ -75,6 +88,20 @@ def test_a_reader_that_goes_away_is_no_fault(named: Shell) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("redirection", "said"),
+    [(">&-", "stdout is closed"), (">/dev/full", "what was to be written could not be: No space left on device")],
+)
+@pytest.mark.parametrize("command", ["execution list", "--help"])
+def test_output_that_goes_nowhere_is_said_on_one_line(shell: Shell, command: str, redirection: str, said: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f'"{PIPEYARD}" {command} {redirection}'], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"pipeyard: {said}")
+
+
 def test_ctrl_c_ends_a_command_with_130_and_no_traceback(fresh: Shell) -> None:
     folder = fresh.folder("slow", "import time\ndef main():\n    print('begun', flush=True)\n    time.sleep(600)\n")
     fresh("pipeline", "create", "slow", "--folder", folder)
@@ -84,6 +111,8 @@ def test_ctrl_c_ends_a_command_with_130_and_no_traceback(fresh: Shell) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
+    execution_id = fresh.platform.sdk.list_pipeline_executions("slow")[0]["execution_id"]
+    assert err.splitlines()[-1] == f"execution {execution_id} goes on: pipeyard execution logs -f {execution_id}"
     assert "Traceback" not in err
     assert out == ""
 
@@ -117,6 +146,14 @@ def test_commands_options_and_names_are_completed(named: Shell) -> None:
     assert "--pipeline" in _complete(named, "pipeyard deployment create --pi")
     assert _complete(named, "pipeyard pipeline show xx") == [LONG]
     assert _complete(named, "pipeyard deployment create d --mode low") == ["low_latency"]
+
+
+def test_completion_asks_the_platform_that_was_typed(named: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = named.platform.credentials["CRAFT_AI_SDK_TOKEN"]
+    for name in named.platform.credentials:
+        monkeypatch.delenv(name)
+    line = f"pipeyard pipeline show --environment-url {named.platform.url} --token {token} xx"
+    assert _complete(named, line) == [LONG]
 
 
 def test_completion_is_silent_without_a_platform(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

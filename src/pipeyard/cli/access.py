@@ -7,9 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeyard.cli.texts import read_text
 from pipeyard.errors import SettingsError
 from pipeyard.wire import CONTROL_URL_VARIABLE, ENVIRONMENT_URL_VARIABLE, TOKEN_VARIABLE
 
+# The parameters of every command that say it, by name, and the variables that do.
+ACCESS_OPTIONS = {
+    "environment_url": ENVIRONMENT_URL_VARIABLE,
+    "control_url": CONTROL_URL_VARIABLE,
+    "token": TOKEN_VARIABLE,
+}
 NAMES = (ENVIRONMENT_URL_VARIABLE, TOKEN_VARIABLE, CONTROL_URL_VARIABLE)
 NO_PLATFORM = (
     "no platform is known: start one with `pipeyard up`, or use `pipeyard login`, "
@@ -79,7 +86,7 @@ def read_data_folder() -> dict[str, str]:
 
 def _read(place: Path) -> dict[str, str]:
     try:
-        lines = place.read_text().splitlines()
+        lines = read_text(place).splitlines()
     except OSError:  # none, or somebody else's
         return {}
     return dict(line.split("=", 1) for line in lines if "=" in line)

@@ -12,8 +12,10 @@ import typer
 
 from pipeyard.cli.completions import DeploymentName
 from pipeyard.cli.declaring import read_value
+from pipeyard.cli.failures import CommandLineError
 from pipeyard.cli.printing import note
 from pipeyard.cli.sessions import Session, client_command, plain_app
+from pipeyard.cli.texts import read_stdin, read_text
 from pipeyard.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -70,6 +72,14 @@ def trigger(sdk: CraftAiSdk, deployment: Mapping[str, Any], inputs: Mapping[str,
 
 def wait_for_outputs(sdk: CraftAiSdk, deployment: Mapping[str, Any], execution_id: str) -> dict[str, Any]:
     """The outputs by endpoint output name; the log goes to stderr meanwhile. Raises SdkException."""
+    try:
+        return _wait_for_outputs(sdk, deployment, execution_id)
+    except KeyboardInterrupt:
+        note(f"execution {execution_id} goes on: pipeyard execution logs -f {execution_id}")
+        raise
+
+
+def _wait_for_outputs(sdk: CraftAiSdk, deployment: Mapping[str, Any], execution_id: str) -> dict[str, Any]:
     from pipeyard.sdk.errors import SdkException
 
     is_followed = True
@@ -107,7 +117,7 @@ def read_values(types: Mapping[str, str], values: list[str]) -> dict[str, Any]:
     for text in values:
         key, has_value, value = text.partition("=")
         if not has_value or not key:
-            raise InvalidInputError("call", f'"{text[:60]}" is not KEY=VALUE', f"inputs: {', '.join(types) or 'none'}")
+            raise CommandLineError("call", f'"{text[:60]}" is not KEY=VALUE', f"inputs: {', '.join(types) or 'none'}")
         if key not in types:
             raise InvalidInputError(key, "is no input", ", ".join(types) or "none")
         inputs[key] = _read_one(key, types[key], value)
@@ -120,14 +130,11 @@ def _read_one(key: str, data_type: str, text: str) -> Any:
     place = Path(text[1:])
     if not place.is_file():
         raise InvalidInputError(key, f'there is no file "{place}"')
-    return place if data_type == "file" else read_value(key, data_type, place.read_text())
+    return place if data_type == "file" else read_value(key, data_type, read_text(place))
 
 
 def _read_object(data: str) -> dict[str, Any]:
-    if data == "-":
-        text = typer.get_text_stream("stdin").read()
-    else:
-        text = Path(data[1:]).read_text() if data.startswith("@") else data
+    text = read_stdin() if data == "-" else read_text(Path(data[1:])) if data.startswith("@") else data
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:

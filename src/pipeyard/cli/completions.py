@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeyard.cli.access import ACCESS_OPTIONS
+
 if TYPE_CHECKING:
     from pipeyard import CraftAiSdk
 
@@ -19,12 +21,13 @@ WAIT_S = 1.0
 def _completing(names: Callable[[CraftAiSdk], Iterable[str]]) -> Complete:
     def complete(context: typer.Context, arguments: list[str], incomplete: str) -> list[str]:
         found: list[str] = []
+        typed = {variable: context.params.get(option) for option, variable in ACCESS_OPTIONS.items()}
 
         def find() -> None:
             from pipeyard.cli.sessions import connect
 
             # Whatever is wrong, the shell goes on: nobody reads an error between two keys.
-            with contextlib.suppress(Exception), connect({}) as sdk:
+            with contextlib.suppress(Exception), connect(typed) as sdk:
                 found.extend(name for name in names(sdk) if name.startswith(incomplete))
 
         # A daemon: a platform that does not answer keeps no shell waiting.

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated, cast
 
 import typer
 
 from pipeyard.cli.completions import complete_objects
+from pipeyard.cli.each import do_each
 from pipeyard.cli.sessions import Session, client_command, new_app
 from pipeyard.errors import InvalidInputError
 
 app = new_app("Files of the data store.")
+
+
+class _Stdout:
+    """Stdout from where it stands. It has `write` alone: the client rewinds what it can, over what others wrote."""
+
+    def write(self, piece: bytes) -> int:
+        return typer.get_binary_stream("stdout").write(piece)
+
+
 ObjectPath = Annotated[str, typer.Argument(metavar="OBJECT", help="Its path.", autocompletion=complete_objects)]
 
 
@@ -38,7 +48,13 @@ def put(
     if not file.is_file():
         raise InvalidInputError(str(file), "is not a file")
     target = file.name if path is None else f"{path}{file.name}" if path.endswith("/") else path
-    session.sdk.upload_data_store_object(str(file), target)
+    try:
+        target.encode()
+    except UnicodeEncodeError:
+        raise InvalidInputError(ascii(target), "is not text in UTF-8", "an OBJECT that is") from None
+    # Not by its path: the client sends the name with it, and the name of a file need not be text.
+    with os.fdopen(os.open(file, os.O_RDONLY), "rb") as content:
+        session.sdk.upload_data_store_object(content, target)
     session.printer.done(f"{file} is at {target}", {"path": target, "size": file.stat().st_size})
 
 
@@ -52,7 +68,7 @@ def get(
 ) -> None:
     """Download an object."""
     if file == Path("-"):
-        session.sdk.download_data_store_object(path, sys.stdout.buffer)
+        session.sdk.download_data_store_object(path, cast("IO[bytes]", _Stdout()))
         return
     name = path.rpartition("/")[2]
     target = Path(name) if file is None else file / name if file.is_dir() else file
@@ -66,5 +82,4 @@ def remove(
     paths: Annotated[list[str], typer.Argument(metavar="OBJECT", help="Their paths.", autocompletion=complete_objects)],
 ) -> None:
     """Delete objects."""
-    answers = [session.sdk.delete_data_store_object(path) for path in paths]
-    session.printer.done("\n".join(f"deleted {path}" for path in paths), {"deleted": answers})
+    do_each(session, "deleted", paths, session.sdk.delete_data_store_object)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeyard.cli.failures import CommandLineError
+from pipeyard.cli.texts import read_text
 from pipeyard.errors import InvalidInputError
 from pipeyard.sdk.declarations import Input, InputSource, Output, OutputDestination
 
@@ -44,7 +46,7 @@ class PipelineRequest:
         given = [option for option, value in named.items() if value is not None]
         if len(given) != 1:
             problem = f"{' and '.join(given)} were given" if given else "nothing says where the code is"
-            raise InvalidInputError("pipeline create", problem, "one of --folder, --repository, --template")
+            raise CommandLineError("pipeline create", problem, "one of --folder, --repository, --template")
         return given[0]
 
     @property
@@ -53,7 +55,7 @@ class PipelineRequest:
         told = {
             "repository_url": self.repository,
             "repository_branch": self.branch,
-            "repository_deploy_key": None if self.deploy_key is None else self.deploy_key.read_text(),
+            "repository_deploy_key": None if self.deploy_key is None else read_text(self.deploy_key),
             "language": self.language,
             "requirements_path": self.requirements,
             "system_dependencies": None if self.system_dependencies is None else list(self.system_dependencies),
@@ -68,7 +70,7 @@ def create_pipeline(sdk: CraftAiSdk, request: PipelineRequest, *, wait: bool) ->
     elif request.origin == "--repository":
         file, _, function = (request.function or "").rpartition(":")
         if not file or not function:
-            raise InvalidInputError("--function", "is needed with --repository", "FILE.py:FUNCTION")
+            raise CommandLineError("--function", "is needed with --repository", "FILE.py:FUNCTION")
         made = sdk.create_pipeline(
             request.name,
             file,
@@ -139,7 +141,7 @@ def read_output(text: str) -> Output:
 
 def _check_type(option: str, text: str, name: str, data_type: str) -> None:
     if not name or data_type not in TYPES:
-        raise InvalidInputError(option, f'"{text}" is not NAME:TYPE', f"a type out of {', '.join(TYPES)}")
+        raise CommandLineError(option, f'"{text}" is not NAME:TYPE', f"a type out of {', '.join(TYPES)}")
 
 
 def read_value(field: str, data_type: str, text: str) -> Any:
@@ -179,10 +181,10 @@ def read_source(text: str) -> InputSource:
             return InputSource(name, constant_value=json.loads(value))
         except (ValueError, RecursionError):
             allowed = 'const:JSON, a text in quotes: const:"text"'
-            raise InvalidInputError("--map-input", f'"{value[:60]}" is not JSON', allowed) from None
+            raise CommandLineError("--map-input", f'"{value[:60]}" is not JSON', allowed) from None
     key = {"endpoint": "endpoint_input_name", "env": "environment_variable_name", "data": "datastore_path"}.get(kind)
     if key is None:
-        raise InvalidInputError("--map-input", f'"{text[:60]}" is not NAME=SOURCE', SOURCES)
+        raise CommandLineError("--map-input", f'"{text[:60]}" is not NAME=SOURCE', SOURCES)
     return InputSource(name, **{key: value})  # type: ignore[arg-type]
 
 
@@ -193,7 +195,7 @@ def read_destination(text: str) -> OutputDestination:
         return OutputDestination(name, is_null=True)
     key = {"endpoint": "endpoint_output_name", "data": "datastore_path"}.get(kind)
     if key is None:
-        raise InvalidInputError("--map-output", f'"{text[:60]}" is not NAME=DESTINATION', DESTINATIONS)
+        raise CommandLineError("--map-output", f'"{text[:60]}" is not NAME=DESTINATION', DESTINATIONS)
     return OutputDestination(name, **{key: value})  # type: ignore[arg-type]
 
 
@@ -201,5 +203,5 @@ def _read_mapping(option: str, text: str, allowed: str) -> tuple[str, str, str]:
     name, _, target = text.partition("=")
     kind, has_value, value = target.partition(":")
     if not name or (kind != "null" and not (has_value and value)):
-        raise InvalidInputError(option, f'"{text[:60]}" is not NAME=WHERE', allowed)
+        raise CommandLineError(option, f'"{text[:60]}" is not NAME=WHERE', allowed)
     return name, kind, value

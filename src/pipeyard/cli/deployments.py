@@ -9,8 +9,10 @@ import typer
 
 from pipeyard.cli.completions import DeploymentName, complete_pipelines
 from pipeyard.cli.declaring import DESTINATIONS, SOURCES, read_destination, read_source
+from pipeyard.cli.failures import CommandLineError
 from pipeyard.cli.logs import Follow, Limit, Times, print_log
 from pipeyard.cli.sessions import Session, client_command, new_app
+from pipeyard.cli.texts import read_stdin
 from pipeyard.errors import InvalidInputError
 
 app = new_app("Rules that turn calls or time into executions.")
@@ -77,10 +79,10 @@ def list_all(session: Session) -> None:
     """List deployments."""
     columns = {
         "name": "DEPLOYMENT",
+        "status": "STATUS",
         "pipeline_name": "PIPELINE",
         "execution_rule": "RULE",
         "mode": "MODE",
-        "is_enabled": "ENABLED",
         "created_at": "CREATED",
     }
     session.printer.rows(session.sdk.list_deployments(), columns)
@@ -131,14 +133,15 @@ def delete(
     ] = False,
 ) -> None:
     """Delete a deployment with its executions."""
-    from pipeyard.cli.deploying.replacing import delete_pipelines
+    from pipeyard.cli.deploying.replacing import delete_pipelines, find_pipelines
 
-    runs = session.sdk.get_deployment(name)["pipeline"]["name"]
-    answer = dict(session.sdk.delete_deployment(name))
+    sdk = session.sdk
     if not with_pipelines:
-        session.printer.done(f'deleted deployment "{name}"', answer)
+        session.printer.done(f'deleted deployment "{name}"', sdk.delete_deployment(name))
         return
-    gone = delete_pipelines(session.sdk, name, runs)
+    gone = find_pipelines(sdk, name, sdk.get_deployment(name)["pipeline"]["name"])  # before anything is deleted
+    answer = dict(sdk.delete_deployment(name))
+    delete_pipelines(sdk, name, gone)
     session.printer.done(f'deleted deployment "{name}" and pipelines {", ".join(gone)}', answer | {"pipelines": gone})
 
 
@@ -153,9 +156,9 @@ def token(
 ) -> None:
     """Print the token of an endpoint."""
     if new and chosen is not None:
-        raise InvalidInputError("--set", "does not go with --new", "one of the two")
+        raise CommandLineError("--set", "does not go with --new", "one of the two")
     if new or chosen is not None:
-        given = typer.get_text_stream("stdin").read().strip() if chosen == "-" else chosen
+        given = read_stdin().strip() if chosen == "-" else chosen
         answer = session.sdk.generate_new_endpoint_token(name, given)
         session.printer.done(answer["endpoint_token"], answer)
         return

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeyard.cli.deploying.replacing import Served, Wanted
 
 app = plain_app()
+PLACEHOLDERS = {"string": "text", "number": 0, "boolean": False, "json": {}, "array": [], "file": Path("FILE")}
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,14 @@ class Order:
     function: str | None
     wanted: Wanted
     call: list[str] | None
+
+
+@dataclass(frozen=True)
+class FirstCall:
+    """Its inputs. `missing`: required ones that nobody has given, with values such as they could have."""
+
+    inputs: dict[str, Any]
+    missing: dict[str, Any]
 
 
 @client_command(app, "deploy")
@@ -92,7 +101,7 @@ def _deploy_once(session: Session, order: Order) -> None:
 
     name = choose_name(order.folder, order.name)
     plan = make_plan(order.folder, name, order.function, session.sdk.list_languages)
-    inputs = _first_inputs(plan, order)
+    first = _first_call(plan, order)
     is_silent = session.printer.as_json
     if not is_silent:
         _print_plan(plan)
@@ -100,20 +109,20 @@ def _deploy_once(session: Session, order: Order) -> None:
     served = serve(sdk, plan, order.wanted)
     address = f"{sdk.base_environment_url}/endpoints/{served.deployment.get('endpoint_url_path')}"
     if not is_silent:
-        _print_served(served, address, inputs, order.folder)
+        _print_served(served, address, first, order.folder)
+    result = None
     try:
-        result = None
-        if inputs is not None and served.deployment["execution_rule"] == "endpoint":
-            result = _call(session, served, inputs)
+        if not first.missing and served.deployment["execution_rule"] == "endpoint":
+            result = _call(session, served, first.inputs)
     finally:
+        if is_silent:  # also when the call fails: the deployment is there
+            session.printer.json_line(_as_json(plan, served, address, result))
         if served.former is not None:
             retire(sdk, plan.name, served.former)
-    if is_silent:
-        session.printer.json_line(_as_json(plan, served, address, result))
 
 
-def _first_inputs(plan: Plan, order: Order) -> dict[str, Any] | None:
-    """The inputs of the first call; None when a required one is not known. Raises InvalidInputError."""
+def _first_call(plan: Plan, order: Order) -> FirstCall:
+    """What is known of it. Raises InvalidInputError."""
     from pipeyard.cli.calls import read_values
     from pipeyard.cli.deploying.folders import EXAMPLE, find_example
 
@@ -131,10 +140,11 @@ def _first_inputs(plan: Plan, order: Order) -> dict[str, Any] | None:
                 raise InvalidInputError(EXAMPLE, f'{name}: there is no file "{value}" in the folder')
             example[name] = place
     inputs = example | read_values(types, order.call or [])
-    missing = [one.name for one in plan.signature.inputs if one.is_required and one.name not in inputs]
+    required = [one for one in plan.signature.inputs if one.is_required]
+    missing = {one.name: PLACEHOLDERS[one.data_type] for one in required if one.name not in inputs}
     if missing and order.call is not None:
         raise InvalidInputError("--call", f"{', '.join(missing)} must have a value", "--call KEY=VALUE for each")
-    return None if missing else inputs
+    return FirstCall(inputs, missing)
 
 
 def _call(session: Session, served: Served, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -169,26 +179,30 @@ def _rule(declared: Any) -> str:
     return "" if getattr(declared, "is_required", True) else ", not required"
 
 
-def _print_served(served: Served, address: str, inputs: dict[str, Any] | None, folder: Path) -> None:
+def _print_served(served: Served, address: str, first: FirstCall, folder: Path) -> None:
     deployment = served.deployment
     typer.echo(f"\n{served.change}: {deployment['name']} is {deployment['status']}")
     if deployment["execution_rule"] == "periodic":
         typer.echo(f"  {deployment.get('human_readable_schedule') or deployment.get('schedule')} (UTC)")
         return
     typer.echo(f"  {address}")
-    typer.echo(f"  {curl_line(address, deployment['endpoint_token'], inputs, folder)}")
+    typer.echo(f"  {curl_line(address, deployment['endpoint_token'], first.inputs | first.missing, folder)}")
+    if first.missing:
+        has = "has" if len(first.missing) == 1 else "have"
+        options = " ".join(f"--call {name}=..." for name in first.missing)
+        typer.echo(f"\nnot called: {', '.join(first.missing)} {has} no value; {options}")
 
 
-def curl_line(address: str, token: str, inputs: dict[str, Any] | None, folder: Path) -> str:
+def curl_line(address: str, token: str, inputs: dict[str, Any], folder: Path) -> str:
     """A command that calls the endpoint with these inputs, on one line."""
     from pipeyard.cli.deploying.folders import EXAMPLE
 
     words = ["curl", address, "-H", f"Authorization: EndpointToken {token}"]
-    if any(isinstance(value, Path) for value in (inputs or {}).values()):
-        for key, value in (inputs or {}).items():
+    if any(isinstance(value, Path) for value in inputs.values()):
+        for key, value in inputs.items():
             words += ["-F", f"{key}=@{value}" if isinstance(value, Path) else f"{key}={json.dumps(value)}"]
         return shlex.join(words)
-    text = json.dumps(inputs or {})
+    text = json.dumps(inputs)
     if len(text) > 200 and (folder / EXAMPLE).is_file():
         text = f"@{folder / EXAMPLE}"
     return shlex.join([*words, "-H", "Content-Type: application/json", "-d", text])

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import typer
 
+from pipeyard.errors import InvalidInputError, PipeyardError
+
 USAGE = 2
 _LENGTH_MAX = 2_000
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 _BUILD_ENDED = "The pipeline could not be created:"
+
+
+class CommandLineError(InvalidInputError):
+    """A command line that cannot be, whatever the platform and the files say."""
 
 
 def describe(error: Exception) -> str:
@@ -25,6 +33,8 @@ def details(error: Exception) -> list[str]:
 
 def exit_status(error: Exception) -> int:
     """2 for a command line that cannot be, 1 for all else."""
+    if isinstance(error, CommandLineError):
+        return USAGE
     return error.exit_code if isinstance(error, typer.TyperException) else 1
 
 
@@ -37,6 +47,10 @@ def _text(error: Exception) -> str:
         return _ours(error)
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror or error}"
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+        return f"what was to be written could not be: {error.strerror}"
+    if isinstance(error, UnicodeError):
+        return f"{getattr(error, 'object', b'')[:60]!a} is not text in UTF-8"
     if isinstance(error, ValueError):  # an argument that the client refuses before it sends anything
         return str(error)
     return f"unexpected {type(error).__name__}: {error}; PIPEYARD_DEBUG=1 shows where"
@@ -44,15 +58,13 @@ def _text(error: Exception) -> str:
 
 def _usage(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
-    message = error.format_message().strip().rstrip(".")
+    message = error.format_message().replace(": Value error, ", ": ").strip().rstrip(".")
     if context is None:
         return message
     return f"{message}; see {context.command_path} --help"
 
 
 def _is_of_ours(error: Exception) -> bool:
-    from pipeyard.errors import PipeyardError
-
     # The client is imported by the commands that use it; where it is not, none of its errors can have come.
     client = sys.modules.get("pipeyard.sdk.errors")
     return isinstance(error, PipeyardError) or (client is not None and isinstance(error, client.SdkException))

@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from pipeyard.cli.access import Access, find_access, read_data_folder, write_profile
+from pipeyard.cli.failures import CommandLineError
 from pipeyard.cli.sessions import Session, client_command, plain_app
+from pipeyard.cli.texts import read_stdin
 from pipeyard.errors import InvalidInputError, SettingsError
 from pipeyard.wire import CONTROL_URL_VARIABLE, ENVIRONMENT_URL_VARIABLE, TOKEN_VARIABLE
 
@@ -37,10 +39,10 @@ def login(
 def _find(session: Session, token_stdin: bool) -> Access:
     flags = dict(session.flags)
     if token_stdin and flags[TOKEN_VARIABLE] is not None:
-        raise InvalidInputError("--token-stdin", "does not go with --token", "one of the two")
+        raise CommandLineError("--token-stdin", "does not go with --token", "one of the two")
     url = flags[ENVIRONMENT_URL_VARIABLE]
     if token_stdin:
-        flags[TOKEN_VARIABLE] = typer.get_text_stream("stdin").read().strip() or None
+        flags[TOKEN_VARIABLE] = read_stdin().strip() or None
         if flags[TOKEN_VARIABLE] is None:
             raise InvalidInputError("--token-stdin", "stdin is empty", "the token on stdin")
     if url is None and flags[TOKEN_VARIABLE] is None:

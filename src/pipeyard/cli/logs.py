@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeyard.cli.failures import CommandLineError
 from pipeyard.cli.sessions import Session
-from pipeyard.errors import InvalidInputError
 
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on with the lines as they come.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="The first lines only.")]
@@ -20,6 +20,6 @@ def print_log(
 ) -> None:
     """`read` gives the lines, at once or as they come. Raises InvalidInputError."""
     if follow and limit is not None:
-        raise InvalidInputError("--limit", "does not go with --follow", "one of the two")
+        raise CommandLineError("--limit", "does not go with --follow", "one of the two")
     lines = read(name) if follow else read(name, limit=limit)
     session.printer.log(lines, is_followed=follow, with_times=timestamps)

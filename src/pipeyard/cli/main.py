@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -101,14 +102,18 @@ def root(
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command. The exit status; what went wrong is one line on stderr."""
+    if sys.stdout is None:  # whatever is opened next would take its place, and be printed into
+        print("pipeyard: stdout is closed; send it somewhere, such as > /dev/null", file=sys.stderr)
+        return 1
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
         # The first Ctrl-C ends a command; typer turns it into its own exit with 130.
         status = typer.main.get_command(app).main(list(arguments), prog_name="pipeyard", standalone_mode=False)
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except BrokenPipeError:
-        # Whoever read the output has seen enough. Python would complain once more while it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # whoever read it has seen enough
         return 1
     except KeyboardInterrupt:
         return 130
@@ -118,4 +123,14 @@ def run(arguments: Sequence[str]) -> int:
         for line in details(error):
             print(line, file=sys.stderr)
         print(f"pipeyard: {describe(error)}", file=sys.stderr)
+        if isinstance(error, OSError):
+            _drop_output()
         return exit_status(error)
+
+
+def _drop_output() -> None:
+    """What cannot be written: Python would complain once more while it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,8 +10,8 @@ import typer
 
 from pipeyard import clock
 from pipeyard.cli.completions import OfDeployment, OfExecution, OfPipeline
+from pipeyard.cli.failures import CommandLineError
 from pipeyard.cli.sessions import Session, client_command, plain_app
-from pipeyard.errors import InvalidInputError
 
 app = plain_app()
 _SPAN = re.compile(r"(\d{1,6})(s|m|h|d)")
@@ -34,10 +34,10 @@ def metrics(
         _print_resources(session, _seconds(since), csv)
         return
     if csv:
-        raise InvalidInputError("--csv", "goes with --resources only")
+        raise CommandLineError("--csv", "goes with --resources only")
     chosen = {"pipeline_name": pipeline, "deployment_name": deployment, "execution_id": execution}
     if sum(value is not None for value in chosen.values()) > 1:
-        raise InvalidInputError("metrics", "more than one filter", "one of --pipeline, --deployment, --execution")
+        raise CommandLineError("metrics", "more than one filter", "one of --pipeline, --deployment, --execution")
     single = session.sdk.get_metrics(name, **chosen)
     lists = session.sdk.get_list_metrics(name, **chosen)
     if session.printer.as_json:
@@ -51,7 +51,7 @@ def metrics(
 def _seconds(span: str) -> int:
     match = _SPAN.fullmatch(span)
     if match is None:
-        raise InvalidInputError("--since", f'"{span[:20]}" is not a span of time', "such as 30s, 15m, 2h, 7d")
+        raise CommandLineError("--since", f'"{span[:20]}" is not a span of time', "such as 30s, 15m, 2h, 7d")
     return int(match[1]) * _SECONDS[match[2]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import typer
 
 Row = Mapping[str, Any]
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d(\.\d+)?Z")
+_SHORT = len("2026-11-22 10:00")
 
 
 class Printer:
@@ -112,8 +115,10 @@ def _table(headings: list[str], cells: list[list[str]]) -> None:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
+    cells = [[_INSTANT.sub(r"\1 \2", cell) for cell in line] for line in cells]
+    for heading, *column in zip(headings, *cells, strict=True):
+        # Names give way to what is short.
+        table.add_column(heading, overflow="fold", no_wrap=all(len(cell) <= _SHORT for cell in column))
     for line in cells:
         table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in line))
     Console(highlight=False).print(table)

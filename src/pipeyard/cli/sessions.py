@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeyard.cli.access import find_access
+from pipeyard.cli.access import ACCESS_OPTIONS, find_access
 from pipeyard.cli.printing import Printer
-from pipeyard.wire import CONTROL_URL_VARIABLE, ENVIRONMENT_URL_VARIABLE, TOKEN_VARIABLE
 
 if TYPE_CHECKING:
     from pipeyard import CraftAiSdk
@@ -97,11 +96,7 @@ def client_command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]
         @functools.wraps(function)
         def command(**given: Any) -> None:
             own = {key: given.pop(key) for key in OPTIONS}
-            flags = {
-                ENVIRONMENT_URL_VARIABLE: own["environment_url"],
-                CONTROL_URL_VARIABLE: own["control_url"],
-                TOKEN_VARIABLE: own["token"],
-            }
+            flags = {variable: own[option] for option, variable in ACCESS_OPTIONS.items()}
             with ExitStack() as resources:
                 function(Session(flags, own["as_json"], resources), **given)
 

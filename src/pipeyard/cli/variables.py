@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeyard.cli.completions import complete_variables
+from pipeyard.cli.each import do_each
+from pipeyard.cli.failures import CommandLineError
 from pipeyard.cli.sessions import Session, client_command, new_app
-from pipeyard.errors import InvalidInputError
+from pipeyard.cli.texts import read_stdin, read_text
 
 app = new_app("Environment variables that pods see.")
 HIDDEN = "(hidden)"
@@ -33,22 +36,23 @@ def set_values(
     ],
 ) -> None:
     """Create or replace environment variables."""
-    read = [_read(text) for text in values]  # all of them, before the first is written
-    for name, value in read:
-        session.sdk.create_or_update_environment_variable(name, value)
-    names = [name for name, _ in read]
-    session.printer.done(f"set {', '.join(names)}", {"set": names})
+    read = dict(_read(text) for text in values)  # all of them, before the first is written
+
+    def write(name: str) -> str:
+        session.sdk.create_or_update_environment_variable(name, read[name])
+        return name
+
+    do_each(session, "set", read, write)
 
 
 def _read(text: str) -> tuple[str, str]:
     name, has_value, value = text.partition("=")
     if not name or not has_value:
-        raise InvalidInputError("env set", f'"{text[:60]}" has no value', "NAME=VALUE, NAME=-, NAME=@FILE")
+        raise CommandLineError("env set", f'"{text[:60]}" has no value', "NAME=VALUE, NAME=-, NAME=@FILE")
     if value == "-":
-        return name, typer.get_text_stream("stdin").read().rstrip("\n")
+        return name, read_stdin().rstrip("\n")
     if value.startswith("@"):
-        with open(value[1:]) as file:
-            return name, file.read().rstrip("\n")
+        return name, read_text(Path(value[1:])).rstrip("\n")
     return name, value
 
 
@@ -60,6 +64,9 @@ def remove(
     ],
 ) -> None:
     """Delete environment variables."""
-    for name in names:
+
+    def delete(name: str) -> str:
         session.sdk.delete_environment_variable(name)
-    session.printer.done(f"deleted {', '.join(names)}", {"deleted": names})
+        return name
+
+    do_each(session, "deleted", names, delete)

@@ -123,7 +123,7 @@ class PipelineService:
             names = ", ".join(deployment.name for deployment in deployments)
             raise ConflictError(
                 f'pipeline "{name}" is used by the deployments {names}; delete them first, '
-                "or pass force_deployments_deletion=True",
+                "or have them deleted with it (force_deployments_deletion=True, --with-deployments)",
                 deployments=[deployment.name for deployment in deployments],
             )
         execution_ids = await self.store.delete_pipeline(pipeline.id)

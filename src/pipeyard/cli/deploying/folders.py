@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeyard.cli.deploying.sources import Function, Source, read_source
+from pipeyard.cli.texts import read_text
 from pipeyard.errors import InvalidInputError
 
 FILES = ("main.py", "app.py", "predict.py", "pipeline.py", "inference.py", "handler.py")
@@ -90,7 +91,8 @@ def find_requirements(folder: Path) -> str | None:
     """The text of requirements.txt, else the dependencies of pyproject.toml; None without either."""
     place = folder / REQUIREMENTS
     if place.is_file():
-        return None if not place.read_text(errors="replace").strip() else place.read_text(errors="replace")
+        text = place.read_bytes().decode(errors="replace")  # the file itself travels, in whatever pip reads
+        return text if text.strip() else None
     dependencies = _project(folder).get("dependencies")
     if not isinstance(dependencies, list) or not dependencies:
         return None
@@ -104,7 +106,7 @@ def find_language(folder: Path, offered_by_platform: Callable[[], list[str]]) ->
     """
     place = folder / ".python-version"
     if place.is_file():
-        match = _PYTHON.fullmatch(next(iter(place.read_text().split()), ""))
+        match = _PYTHON.fullmatch(next(iter(read_text(place).split()), ""))
         if match is None:
             raise InvalidInputError(".python-version", "is not a version of Python", "such as 3.11")
         wanted = f"{match[1]}.{match[2]}"
@@ -179,7 +181,7 @@ def _project(folder: Path) -> dict[str, Any]:
     if not place.is_file():
         return {}
     try:
-        project = tomllib.loads(place.read_text()).get("project")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        project = tomllib.loads(read_text(place)).get("project")
+    except tomllib.TOMLDecodeError as error:
         raise InvalidInputError("pyproject.toml", f"is not TOML: {error}") from None
     return project if isinstance(project, dict) else {}

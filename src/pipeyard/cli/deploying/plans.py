@@ -74,7 +74,7 @@ class Plan:
                 (Path(place) / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(self.folder / path, Path(place) / path)
             for name, text in self.generated.items():
-                (Path(place) / name).write_text(text)
+                (Path(place) / name).write_text(text, "utf-8")
             yield Path(place)
 
 
@@ -139,7 +139,7 @@ def _adapter(path: Path, signature: Signature) -> dict[str, str]:
         f"from {CONVERSIONS.removesuffix('.py')} import adapt\n\n"
         f"{signature.name} = adapt(_function{lone})\n"
     )
-    return {ENTRY: entry, CONVERSIONS: Path(__file__).with_name("conversions.py").read_text()}
+    return {ENTRY: entry, CONVERSIONS: Path(__file__).with_name("conversions.py").read_text("utf-8")}
 
 
 def _digest(folder: Path, said: str) -> str:
@@ -152,6 +152,6 @@ def _digest(folder: Path, said: str) -> str:
             limit = f"at most {_FOLDER_BYTES_LIMIT // 1_000_000} MB; large data belongs in the data store"
             raise InvalidInputError(str(folder), f"is too large to travel as code, at {path}", limit)
         executable = os.access(place, os.X_OK)
-        digest.update(f"\0{path.as_posix()}\0{executable}\0".encode())
+        digest.update(b"\0%b\0%b\0" % (os.fsencode(path.as_posix()), str(executable).encode()))
         digest.update(hashlib.sha256(place.read_bytes()).digest())
     return digest.hexdigest()[:HASH_LENGTH]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeyard.cli.deploying.plans import HASH_LENGTH, Plan
-from pipeyard.errors import InvalidInputError
+from pipeyard.errors import ConflictError, InvalidInputError
 from pipeyard.sdk.errors import CreationFailedError, NotFoundError
 
 if TYPE_CHECKING:
@@ -197,14 +197,30 @@ def retire(sdk: CraftAiSdk, name: str, former: str) -> None:
             sdk.delete_pipeline(pipeline)
 
 
-def delete_pipelines(sdk: CraftAiSdk, name: str, runs: str) -> list[str]:
-    """Delete the pipeline that a deleted deployment ran, and all that a deploy made before. Their names."""
+def find_pipelines(sdk: CraftAiSdk, name: str, runs: str) -> list[str]:
+    """What goes with a deployment: the pipeline that it runs, and all that a deploy made before.
+
+    Raises ConflictError when deployments that are somebody else's run one of them.
+    """
     found = [row["pipeline_name"] for row in sdk.list_pipelines()]
     wanted = [one for one in found if is_version(one, name)] if is_version(runs, name) else [runs]
-    for pipeline in wanted:
-        # Only what a deploy made has deployments that nobody else knows of.
-        sdk.delete_pipeline(pipeline, force_deployments_deletion=is_version(pipeline, name))
+    others = [
+        row["name"]
+        for row in sdk.list_deployments()
+        if row["pipeline_name"] in wanted and row["name"] != name and not is_version(row["name"], name)
+    ]
+    if others:
+        raise ConflictError(
+            f"nothing was deleted: {', '.join(others)} would lose the pipeline too; delete the deployment without "
+            "--with-pipelines, or all of it by `pipeyard pipeline delete PIPELINE --with-deployments`"
+        )
     return wanted
+
+
+def delete_pipelines(sdk: CraftAiSdk, name: str, pipelines: list[str]) -> None:
+    """Delete them, with what deployments of former versions there are."""
+    for pipeline in pipelines:
+        sdk.delete_pipeline(pipeline, force_deployments_deletion=is_version(pipeline, name))
 
 
 def _is_busy(sdk: CraftAiSdk, deployment: Mapping[str, Any]) -> bool:

@@ -12,7 +12,10 @@ from pipeyard.cli.deploying.sources import Function, Source
 from pipeyard.errors import InvalidInputError
 
 LONE_OUTPUT = "result"  # what is returned without a dict
-WAYS_OUT = 'return {"name": value, ...}, or annotate the function with -> and a TypedDict'
+WAYS_OUT = (
+    'return {"name": value, ...}, or annotate the function: -> float (or str, bool, list, ...) for one value, '
+    "-> a TypedDict for several"
+)
 
 
 @dataclass(frozen=True)
