@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import os
 import pickle
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -74,6 +77,19 @@ def test_a_file_is_sent_whole_again_after_a_refused_token(sdk: Any, server: Fake
     sdk.trigger_endpoint("d", inputs={"f": OnlyOnce(b"content")}, wait_for_completion=False)
     assert b"content" in server.requests[0].content
     assert b"content" in server.requests[1].content
+
+
+def test_a_decompressed_input_goes_with_its_own_size(sdk: Any, server: FakeServer, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"in\xff.gz")
+    path.write_bytes(gzip.compress(b"x" * 10_000))
+    server.on("POST", f"{API}/deployments/d/executions", (202, {"execution_id": "e"}))
+    with gzip.open(path) as file:
+        sdk.trigger_endpoint("d", inputs={"f": file}, wait_for_completion=False)
+    sdk.trigger_endpoint("d", inputs={"f": path}, wait_for_completion=False)
+    for request, content in zip(server.requests, (b"x" * 10_000, path.read_bytes()), strict=True):
+        assert b'name="f"; filename="f"' in request.content
+        assert b"\r\n" + content + b"\r\n" in request.content
+        assert int(request.headers["Content-Length"]) == len(request.content)
 
 
 class OnlyOnce:
