@@ -49,9 +49,9 @@ class Deadline:
         return self.remaining_s == 0.0
 
     @property
-    def preference(self) -> str | None:
-        """As the header `Prefer` says it: whole seconds, rounded down, so that the answer is there in time."""
-        return None if self.remaining_s is None else f"wait={int(self.remaining_s)}"
+    def execution(self) -> dict[str, str] | None:
+        """What an error says of the execution that was waited for."""
+        return None if self.execution_id is None else {"execution_id": self.execution_id}
 
     def check(self) -> None:
         """Raises WaitTimeoutError when it is over."""
@@ -60,9 +60,8 @@ class Deadline:
 
     def error(self) -> WaitTimeoutError:
         """That it has passed."""
-        data = None if self.execution_id is None else {"execution_id": self.execution_id}
         message = f"{self.failure} within {self.timeout_s} s; {self.meanwhile}".rstrip("; ")
-        return WaitTimeoutError(message, name="TimeoutException", additional_data=data)
+        return WaitTimeoutError(message, name="TimeoutException", additional_data=self.execution)
 
 
 NO_DEADLINE = Deadline()

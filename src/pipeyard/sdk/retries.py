@@ -42,4 +42,4 @@ def unreachable_error(call: Call, error: httpx.RequestError) -> UnreachableError
             f"{server} gave no answer to {call.method} {url.path} ({reason}): it may have been carried out, so look "
             "before you repeat it"
         )
-    return UnreachableError(message, name="RequestError")
+    return UnreachableError(message, name="RequestError", additional_data=call.deadline.execution)

@@ -13,7 +13,7 @@ from pipeyard import clock
 from pipeyard.sdk._async.effects import Pause
 from pipeyard.sdk._async.tokens import AsyncTokens
 from pipeyard.sdk.addresses import Addresses, api, join
-from pipeyard.sdk.answers import decode, raise_for_error
+from pipeyard.sdk.answers import decode
 from pipeyard.sdk.calls import BEARER, HELD_S, Call
 from pipeyard.sdk.errors import SdkException
 from pipeyard.sdk.requests import request_options, timeouts
@@ -81,10 +81,8 @@ class AsyncTransport:
         return decode(response)
 
     async def hold_response(self, call: Call) -> httpx.Response:
-        """The first answer that does not say "not yet". Raises WaitTimeoutError, SdkException."""
-        response = await self._hold(call, lambda answer: answer.status_code == NOT_YET)
-        raise_for_error(response)
-        return response
+        """The first answer that does not say "not yet", whatever its status. Raises WaitTimeoutError, SdkException."""
+        return await self._hold(call, lambda answer: answer.status_code == NOT_YET)
 
     async def _hold(self, call: Call, is_pending: Callable[[httpx.Response], bool]) -> httpx.Response:
         held = replace(call, is_held=True, silence_s=HELD_S)
