@@ -165,6 +165,18 @@ def test_a_server_that_never_answered_is_told_at_once(kind: str, time: FakeTime)
     client.close()
 
 
+def test_a_wrong_address_beside_a_right_one_is_told_at_once(kind: str, server: FakeServer, time: FakeTime) -> None:
+    def split(request: httpx.Request) -> httpx.Response:
+        return server(request) if request.url.host == "control.test" else refuse(request)
+
+    client = make_client(kind, split, time, control_url="http://control.test")
+    with pytest.raises(UnreachableError, match=r"http://pipeyard\.test cannot be reached .*check the address"):
+        client.list_pipelines()
+    assert server.refreshes == 1
+    assert time.pauses == []
+    client.close()
+
+
 def refuse(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("connection refused")
 

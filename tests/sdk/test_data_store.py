@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import stat
 import tempfile
 import tracemalloc
 from collections.abc import Iterator
@@ -228,6 +229,26 @@ def test_a_download_goes_to_a_path_or_a_buffer(sdk: Any, store: Store, tmp_path:
     assert (buffer.read() if target == "buffer" else path.read_bytes()) == store.content
     assert "Authorization" not in store.headers[0]
     assert [file.name for file in tmp_path.iterdir()] == ([] if target == "buffer" else ["out.bin"])
+
+
+def test_a_download_keeps_the_mode_and_the_links_of_what_it_replaces(sdk: Any, store: Store, tmp_path: Path) -> None:
+    store.content = b"new"
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"old")
+    link.symlink_to("target")
+    for mode in (0o600, 0o666, 0o755):
+        target.chmod(mode)
+        sdk.download_data_store_object("x", link)
+        assert link.is_symlink()
+        assert target.read_bytes() == b"new"
+        assert stat.S_IMODE(target.stat().st_mode) == mode
+    assert {file.name for file in tmp_path.iterdir()} == {"target", "link"}
+
+
+def test_a_download_to_a_new_file_has_the_usual_mode(sdk: Any, store: Store, tmp_path: Path) -> None:
+    (tmp_path / "usual").touch()
+    sdk.download_data_store_object("x", tmp_path / ("n" * 255))
+    assert (tmp_path / ("n" * 255)).stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
 @pytest.mark.parametrize("knows_ranges", [True, False])

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
+import httpx
+
 from pipeyard.wire import API_PREFIX, CONTROL_URL_VARIABLE, ENVIRONMENT_URL_VARIABLE, TOKEN_VARIABLE
 
 
@@ -53,6 +55,12 @@ def join(base: str, *segments: str) -> str:
         if not isinstance(segment, str) or segment in ("", ".", ".."):
             raise ValueError(f"{segment!r} cannot be a name")
     return "/".join([base, *(quote(segment, safe="") for segment in segments)])
+
+
+def origin(url: str) -> str:
+    """The part of an address that says which server it is."""
+    parts = httpx.URL(url)
+    return f"{parts.scheme}://{parts.netloc.decode()}"
 
 
 def api(base_url: str) -> str:

@@ -174,9 +174,15 @@ def _replaced(path: Path) -> Iterator[IO[bytes]]:
         with path.open("wb") as device:
             yield device
         return
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    path = Path(os.path.realpath(path))  # a link stays one
+    partial = path.with_name(f".pipeyard-{uuid.uuid4().hex[:8]}.part")
+    mode = path.stat().st_mode & 0o777 if path.exists() else None
     try:
-        with partial.open("wb") as file:
+        with open(
+            partial, "xb", opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else mode)
+        ) as file:
+            if mode is not None:
+                partial.chmod(mode)  # in spite of the umask
             yield file
         partial.replace(path)
     except BaseException:
