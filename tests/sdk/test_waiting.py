@@ -94,9 +94,9 @@ def test_a_failed_execution_ends_the_wait(sdk: Any, server: FakeServer) -> None:
         sdk.retrieve_pipeline_execution_outputs("e")
 
 
-@pytest.mark.parametrize("timeout_s", [0, -1, float("nan")])
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), "180", True])
 def test_a_timeout_that_is_no_time_is_refused_before_anything_is_sent(
-    sdk: Any, server: FakeServer, timeout_s: float
+    sdk: Any, server: FakeServer, timeout_s: Any
 ) -> None:
     calls = [
         lambda: sdk.get_pipeline("p", True, timeout_s),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pipeyard import clock
+from pipeyard.sdk.arguments import check_seconds
 from pipeyard.sdk.errors import WaitTimeoutError
 
 
@@ -20,7 +21,8 @@ class Deadline:
 
     @classmethod
     def after(cls, timeout_s: float | None) -> Deadline:
-        """In so many seconds from now; never with None. Raises ValueError unless it is more than 0."""
+        """In so many seconds from now; never with None. Raises ValueError unless it is a number above 0."""
+        check_seconds(timeout_s)
         if timeout_s is None:
             return NO_DEADLINE
         if not timeout_s > 0:

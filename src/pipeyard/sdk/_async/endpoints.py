@@ -9,6 +9,7 @@ import httpx
 
 from pipeyard.sdk._async.executions import AsyncExecutions
 from pipeyard.sdk.answers import decode, raise_for_error
+from pipeyard.sdk.arguments import check_endpoint_token
 from pipeyard.sdk.calls import Call
 from pipeyard.sdk.deadlines import Deadline
 from pipeyard.sdk.results import record
@@ -55,6 +56,8 @@ class AsyncEndpoints(AsyncExecutions):
         """
         waits = wait_for_completion if wait_for_results is None else wait_for_results
         deadline = Deadline.after(timeout_s)
+        if endpoint_token is not None:
+            check_endpoint_token(endpoint_token)
         with trigger_body(inputs or {}) as body:
             if endpoint_token is not None:
                 return await self._trigger_with_endpoint_token(endpoint_name, endpoint_token, body, waits, deadline)
@@ -125,6 +128,8 @@ class AsyncEndpoints(AsyncExecutions):
             ValueError, NotFoundError, ExecutionFailedError, WaitTimeoutError, SdkException.
         """
         deadline = Deadline.after(timeout_s)
+        if endpoint_token is not None:
+            check_endpoint_token(endpoint_token)
         if endpoint_token is None:
             return await self._wait_for_outputs(execution_id, deadline)
         return await self._wait_for_endpoint_outputs(endpoint_name, endpoint_token, execution_id, deadline)

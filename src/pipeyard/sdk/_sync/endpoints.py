@@ -10,6 +10,7 @@ import httpx
 
 from pipeyard.sdk._sync.executions import Executions
 from pipeyard.sdk.answers import decode, raise_for_error
+from pipeyard.sdk.arguments import check_endpoint_token
 from pipeyard.sdk.calls import Call
 from pipeyard.sdk.deadlines import Deadline
 from pipeyard.sdk.results import record
@@ -56,6 +57,8 @@ class Endpoints(Executions):
         """
         waits = wait_for_completion if wait_for_results is None else wait_for_results
         deadline = Deadline.after(timeout_s)
+        if endpoint_token is not None:
+            check_endpoint_token(endpoint_token)
         with trigger_body(inputs or {}) as body:
             if endpoint_token is not None:
                 return self._trigger_with_endpoint_token(endpoint_name, endpoint_token, body, waits, deadline)
@@ -126,6 +129,8 @@ class Endpoints(Executions):
             ValueError, NotFoundError, ExecutionFailedError, WaitTimeoutError, SdkException.
         """
         deadline = Deadline.after(timeout_s)
+        if endpoint_token is not None:
+            check_endpoint_token(endpoint_token)
         if endpoint_token is None:
             return self._wait_for_outputs(execution_id, deadline)
         return self._wait_for_endpoint_outputs(endpoint_name, endpoint_token, execution_id, deadline)
