@@ -25,6 +25,7 @@ class Store:
         self.bodies: dict[str, bytes] = {}  # of what is small
         self.headers: list[dict[str, str]] = []
         self.refused: set[str] = set()
+        self.lost = 0  # how many of the next uploads get no answer
         self.at_once = 0
         self.most_at_once = 0
         self.lock = threading.Lock()
@@ -41,6 +42,10 @@ class _Handler(BaseHTTPRequestHandler):
         size, kept = self._read()
         with self.store.lock:
             self.store.at_once -= 1
+            if self.store.lost:
+                self.store.lost -= 1
+                self.close_connection = True
+                return
             self.store.headers.append(dict(self.headers))
             self.store.parts[self.path] = size
             self.store.bodies[self.path] = kept

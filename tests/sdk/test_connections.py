@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import os
 import pickle
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -76,6 +79,19 @@ def test_a_file_is_sent_whole_again_after_a_refused_token(sdk: Any, server: Fake
     assert b"content" in server.requests[1].content
 
 
+def test_a_decompressed_input_goes_with_its_own_size(sdk: Any, server: FakeServer, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"in\xff.gz")
+    path.write_bytes(gzip.compress(b"x" * 10_000))
+    server.on("POST", f"{API}/deployments/d/executions", (202, {"execution_id": "e"}))
+    with gzip.open(path) as file:
+        sdk.trigger_endpoint("d", inputs={"f": file}, wait_for_completion=False)
+    sdk.trigger_endpoint("d", inputs={"f": path}, wait_for_completion=False)
+    for request, content in zip(server.requests, (b"x" * 10_000, path.read_bytes()), strict=True):
+        assert b'name="f"; filename="f"' in request.content
+        assert b"\r\n" + content + b"\r\n" in request.content
+        assert int(request.headers["Content-Length"]) == len(request.content)
+
+
 class OnlyOnce:
     """A stream that cannot be rewound."""
 
@@ -145,6 +161,18 @@ def test_a_server_that_never_answered_is_told_at_once(kind: str, time: FakeTime)
     client = make_client(kind, refuse, time)
     with pytest.raises(UnreachableError, match=r"http://pipeyard\.test cannot be reached .*check the address"):
         client.list_pipelines()
+    assert time.pauses == []
+    client.close()
+
+
+def test_a_wrong_address_beside_a_right_one_is_told_at_once(kind: str, server: FakeServer, time: FakeTime) -> None:
+    def split(request: httpx.Request) -> httpx.Response:
+        return server(request) if request.url.host == "control.test" else refuse(request)
+
+    client = make_client(kind, split, time, control_url="http://control.test")
+    with pytest.raises(UnreachableError, match=r"http://pipeyard\.test cannot be reached .*check the address"):
+        client.list_pipelines()
+    assert server.refreshes == 1
     assert time.pauses == []
     client.close()
 
@@ -253,8 +281,8 @@ def test_a_name_that_cannot_be_one_is_refused_before_anything_is_sent(sdk: Any, 
 
 
 def test_a_name_stays_one_segment_of_the_path(sdk: Any, server: FakeServer) -> None:
-    server.on("DELETE", f"{API}/deployments/a%2Fb%3Fc%23%20%C3%A9", {})
-    sdk.delete_deployment("a/b?c# é")
+    server.on("DELETE", f"{API}/deployments/b%3Fc%23%20%C3%A9", {})
+    sdk.delete_deployment("b?c# é")
     assert len(server.requests) == 1
 
 
@@ -267,6 +295,12 @@ def test_a_name_stays_one_segment_of_the_path(sdk: Any, server: FakeServer) -> N
         (("t", "localhost:8000"), "no address"),
         (("t", "ftp://h"), "no address"),
         (("t", "http://"), "no address"),
+        (("t", "http://[::1"), "no address"),
+        (("t", "http://h/ x"), "no address"),
+        (("t", "http://h\n"), "no address"),
+        (("t", "http://h:port"), "no address"),
+        (("t", "http://h?a=b"), "no address"),
+        (("t", 5), "environment_url.* must be text, got int"),
         (("t", "http://h", "nonsense"), "control_url"),
     ],
 )

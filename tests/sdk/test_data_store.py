@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
+import os
+import stat
 import tempfile
 import tracemalloc
 from collections.abc import Iterator
@@ -14,6 +17,7 @@ import httpx
 import pytest
 
 from pipeyard import CraftAiSdk, NotFoundError, SdkException, UnreachableError
+from pipeyard.sdk.retries import DELAYS_S
 from tests.sdk.clients import API, BASE, FakeServer, FakeTime, make_client
 from tests.sdk.stores import Store, open_store
 
@@ -100,13 +104,49 @@ def test_what_is_small_goes_in_one_form(
     given = {"text": str(path), "path": path, "buffer": file_object(content), "stream": OnlyOnce(content)}[source]
     sdk.upload_data_store_object(given, "my/in é.txt")
     assert api.requests[0].url.query == b"path_to_object=my%2Fin+%C3%A9.txt"
-    name = "in.bin" if source in ("text", "path") else "file"
     body = store.bodies["/whole"]
     assert 'name="key"\r\n\r\nk é\r\n'.encode() in body
     assert b'name="n"\r\n\r\n1\r\n' in body
-    assert f'name="file"; filename="{name}"'.encode() in body
+    assert b'name="file"; filename="file"' in body
     assert body.endswith(b"\r\n\r\n" + content + body[body.rindex(b"\r\n--") :])
     assert "Authorization" not in store.headers[0]
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_decompressed_file_goes_with_its_own_size(
+    kind: str, api: FakeServer, store: Store, time: FakeTime, tmp_path: Path, verbose: bool
+) -> None:
+    content = b"x" * 10_000
+    path = tmp_path / "in.gz"
+    path.write_bytes(gzip.compress(content))
+    client = make_client(kind, api, time, http_transport=Split(api), verbose_log=verbose)
+    with gzip.open(path) as file:
+        client.upload_data_store_object(file, "x")
+    client.close()
+    assert b"\r\n" + content + b"\r\n" in store.bodies["/whole"]
+
+
+def test_an_upload_whose_connection_is_lost_is_sent_again_whole(
+    sdk: Any, store: Store, time: FakeTime, tmp_path: Path
+) -> None:
+    path = tmp_path / "in"
+    path.write_bytes(b"content")
+    for source in (path, file_object(b"content"), OnlyOnce(b"content")):
+        store.lost, time.pauses = 2, []
+        store.bodies.clear()
+        sdk.upload_data_store_object(source, "x")
+        assert store.lost == 0
+        assert time.pauses == list(DELAYS_S[:2])
+        assert b"\r\ncontent\r\n" in store.bodies["/whole"]
+
+
+def test_a_local_name_that_is_no_text_does_not_matter(sdk: Any, store: Store, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"f\xff.txt")
+    path.write_bytes(b"content")
+    sdk.upload_data_store_object(path, "x")
+    with path.open("rb") as file:
+        sdk.upload_data_store_object(file, "x")
+    assert b"\r\ncontent\r\n" in store.bodies["/whole"]
 
 
 @pytest.mark.parametrize("size", [64, 65, 66, 79, 80, 81, 160])
@@ -189,6 +229,26 @@ def test_a_download_goes_to_a_path_or_a_buffer(sdk: Any, store: Store, tmp_path:
     assert (buffer.read() if target == "buffer" else path.read_bytes()) == store.content
     assert "Authorization" not in store.headers[0]
     assert [file.name for file in tmp_path.iterdir()] == ([] if target == "buffer" else ["out.bin"])
+
+
+def test_a_download_keeps_the_mode_and_the_links_of_what_it_replaces(sdk: Any, store: Store, tmp_path: Path) -> None:
+    store.content = b"new"
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"old")
+    link.symlink_to("target")
+    for mode in (0o600, 0o666, 0o755):
+        target.chmod(mode)
+        sdk.download_data_store_object("x", link)
+        assert link.is_symlink()
+        assert target.read_bytes() == b"new"
+        assert stat.S_IMODE(target.stat().st_mode) == mode
+    assert {file.name for file in tmp_path.iterdir()} == {"target", "link"}
+
+
+def test_a_download_to_a_new_file_has_the_usual_mode(sdk: Any, store: Store, tmp_path: Path) -> None:
+    (tmp_path / "usual").touch()
+    sdk.download_data_store_object("x", tmp_path / ("n" * 255))
+    assert (tmp_path / ("n" * 255)).stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
 @pytest.mark.parametrize("knows_ranges", [True, False])

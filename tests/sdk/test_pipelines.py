@@ -280,7 +280,7 @@ def test_a_trigger_has_values_as_json_and_files_as_parts(sdk: Any, server: FakeS
     assert json.loads(request.content) == values
     both = parts(sent({**values, "f": b"", "g": folder / "other.py"}))
     assert {name: json.loads(both[name][1]) for name in values} == values
-    assert (both["f"], both["g"]) == (("f", b""), ("other.py", b"other.py"))
+    assert (both["f"], both["g"]) == (("f", b""), ("g", b"other.py"))
 
 
 # --- deployments ---

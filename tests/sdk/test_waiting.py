@@ -7,7 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeyard import CreationFailedError, ExecutionFailedError, SdkException, UnreachableError, WaitTimeoutError
+from pipeyard import (
+    CreationFailedError,
+    ExecutionFailedError,
+    NotFoundError,
+    SdkException,
+    UnreachableError,
+    WaitTimeoutError,
+)
 from tests.sdk.clients import API, FakeServer, FakeTime
 
 OUTPUTS = f"{API}/executions/e/outputs"
@@ -87,9 +94,9 @@ def test_a_failed_execution_ends_the_wait(sdk: Any, server: FakeServer) -> None:
         sdk.retrieve_pipeline_execution_outputs("e")
 
 
-@pytest.mark.parametrize("timeout_s", [0, -1, float("nan")])
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), "180", True])
 def test_a_timeout_that_is_no_time_is_refused_before_anything_is_sent(
-    sdk: Any, server: FakeServer, timeout_s: float
+    sdk: Any, server: FakeServer, timeout_s: Any
 ) -> None:
     calls = [
         lambda: sdk.get_pipeline("p", True, timeout_s),
@@ -204,38 +211,73 @@ def endpoint(server: FakeServer) -> FakeServer:
     return server
 
 
-def plain(outputs: dict[str, Any]) -> httpx.Response:
-    content = {"status": "Succeeded", "execution_id": "e", "outputs": outputs}
-    return httpx.Response(200, json=content, headers={"Craft-Ai-Execution-Id": "e"})
+def accepted(_: Any = None) -> httpx.Response:
+    return httpx.Response(303, json={"execution_id": "e"}, headers={"Craft-Ai-Execution-Id": "e"})
 
 
-def test_a_call_is_one_round_trip_once_its_path_is_known(sdk: Any, endpoint: FakeServer) -> None:
-    endpoint.on("POST", CALL, lambda _: plain({"r": 1}))
+@pytest.fixture
+def accepting(endpoint: FakeServer) -> FakeServer:
+    endpoint.on("POST", CALL, accepted)
+    endpoint.on("GET", RESULT, {"outputs": {"r": {"value": 1}}})
+    return endpoint
+
+
+def test_a_call_is_two_round_trips_once_its_path_is_known(sdk: Any, accepting: FakeServer) -> None:
     for _ in range(3):
         assert sdk.trigger_endpoint("d", "secret", {"n": 1}) == {"execution_id": "e", "outputs": {"r": 1}}
-    assert endpoint.paths == [f"GET {API}/deployments/d", *[f"POST {CALL}"] * 3]
-    request = endpoint.requests[-1]
-    assert request.headers["Authorization"] == "EndpointToken secret"
+    assert accepting.paths == [f"GET {API}/deployments/d", *[f"POST {CALL}", f"GET {RESULT}"] * 3]
+    request = accepting.requests[-2]
+    assert {each.headers["Authorization"] for each in accepting.requests[-2:]} == {"EndpointToken secret"}
     assert "craft-ai-client" not in request.headers
-    assert "Prefer" not in request.headers
+    assert request.headers["Prefer"] == "respond-async"
     assert request.content == b'{"n": 1}'
 
 
-def test_a_deployment_that_was_read_needs_no_look_up(sdk: Any, endpoint: FakeServer) -> None:
-    endpoint.on("POST", CALL, lambda _: plain({}))
+def test_a_call_goes_on_when_its_connection_is_lost(sdk: Any, accepting: FakeServer) -> None:
+    lost = [httpx.RemoteProtocolError("gone"), httpx.ConnectError("refused")]
+    accepting.on("GET", RESULT, *lost, {"outputs": {"r": {"value": 1}}})
+    assert sdk.trigger_endpoint("d", "secret")["outputs"] == {"r": 1}
+    assert accepting.paths.count(f"POST {CALL}") == 1
+
+
+@pytest.mark.parametrize("token", [None, "secret"])
+def test_a_server_that_does_not_come_back_leaves_the_id(sdk: Any, accepting: FakeServer, token: str | None) -> None:
+    accepting.on("POST", f"{API}/deployments/d/executions", (202, {"execution_id": "e"}))
+    for result in (RESULT, OUTPUTS):
+        accepting.on("GET", result, httpx.ConnectError("refused"))
+    with pytest.raises(UnreachableError) as caught:
+        sdk.trigger_endpoint("d", token)
+    assert caught.value.additional_data == {"execution_id": "e"}
+
+
+def test_a_deployment_that_was_read_needs_no_look_up(sdk: Any, accepting: FakeServer) -> None:
     sdk.get_deployment("d")
-    before = len(endpoint.paths)
+    before = len(accepting.paths)
     sdk.trigger_endpoint("d", "secret")
-    assert endpoint.paths[before:] == [f"POST {CALL}"]
+    assert accepting.paths[before:] == [f"POST {CALL}", f"GET {RESULT}"]
 
 
 @pytest.mark.parametrize("status", [401, 404])
-def test_a_path_that_has_changed_is_looked_up_again(sdk: Any, endpoint: FakeServer, status: int) -> None:
-    endpoint.on("POST", CALL, lambda _: plain({"r": 1}), (status, {"message": "gone"}))
-    endpoint.on("POST", "/endpoints/new", lambda _: plain({"r": 2}))
+def test_a_path_that_has_changed_is_looked_up_again(sdk: Any, accepting: FakeServer, status: int) -> None:
     assert sdk.trigger_endpoint("d", "secret")["outputs"] == {"r": 1}
-    endpoint.on("GET", f"{API}/deployments/d", ENDPOINT | {"endpoint_url_path": "new"})
-    assert sdk.trigger_endpoint("d", "secret")["outputs"] == {"r": 2}
+    for method, path in (("POST", CALL), ("GET", RESULT)):
+        accepting.on(method, path, (status, {"message": "gone"}))
+    accepting.on("POST", "/endpoints/new", accepted)
+    accepting.on("GET", "/endpoints/v1/new/executions/e", {"outputs": {"r": {"value": 2}}})
+    accepting.on("GET", f"{API}/deployments/d", ENDPOINT | {"endpoint_url_path": "new"})
+    results = sdk.retrieve_endpoint_results("d", "e", "secret")
+    assert results["outputs"] == {"r": 2}
+    sdk._endpoint_paths["d"] = "path"
+    assert sdk.trigger_endpoint("d", "secret") == results
+
+
+def test_an_execution_that_is_not_there_is_told_after_one_look(sdk: Any, accepting: FakeServer) -> None:
+    accepting.on("GET", RESULT, (404, {"message": "no execution e"}))
+    sdk.get_deployment("d")
+    before = len(accepting.paths)
+    with pytest.raises(NotFoundError, match="no execution e"):
+        sdk.retrieve_endpoint_results("d", "e", "secret")
+    assert accepting.paths[before:] == [f"GET {RESULT}", f"GET {API}/deployments/d"]
 
 
 def test_a_long_call_goes_on_with_held_requests(sdk: Any, endpoint: FakeServer, time: FakeTime) -> None:
@@ -253,46 +295,29 @@ def test_a_call_without_waiting_is_answered_at_once(sdk: Any, endpoint: FakeServ
     assert [request.headers["Prefer"] for request in endpoint.requests[1:]] == ["respond-async"] * 2
 
 
-def test_a_call_with_a_timeout_is_held_no_longer(sdk: Any, endpoint: FakeServer, time: FakeTime) -> None:
-    endpoint.on("POST", CALL, (303, {"execution_id": "e"}))
-    endpoint.on("GET", RESULT, held(time, (307, {})))
-    with pytest.raises(WaitTimeoutError) as caught:
-        sdk.trigger_endpoint("d", "secret", timeout_s=7.5)
-    assert endpoint.requests[1].headers["Prefer"] == "wait=7"
-    assert caught.value.additional_data == {"execution_id": "e"}
-    assert time.now_s == 1007.5
-
-
-def test_a_file_of_a_plain_result_is_fetched_and_text_that_looks_like_one_is_not(
-    sdk: Any, endpoint: FakeServer
+@pytest.mark.parametrize("timeout_s", [7.5, 100])
+def test_a_call_with_a_timeout_waits_no_longer(
+    sdk: Any, accepting: FakeServer, time: FakeTime, timeout_s: float
 ) -> None:
-    url = "http://elsewhere/endpoints/path/executions/e/outputs"
-    endpoint.on("POST", CALL, lambda _: plain({"f": f"{url}/f", "t": f"{url}/t", "u": "http://x/f", "none": None}))
-    for name, kind_of_content in (("f", "application/octet-stream"), ("t", "application/json")):
-        endpoint.on(
-            "GET",
-            f"{CALL}/executions/e/outputs/{name}",
-            lambda _, kind=kind_of_content: httpx.Response(200, content=b"[1]", headers={"Content-Type": kind}),
-        )
+    accepting.on("GET", RESULT, held(time, (307, {})))
+    with pytest.raises(WaitTimeoutError) as caught:
+        sdk.trigger_endpoint("d", "secret", timeout_s=timeout_s)
+    assert caught.value.additional_data == {"execution_id": "e"}
+    assert time.now_s == 1000 + timeout_s
+
+
+def test_a_timeout_without_an_end_is_none(sdk: Any, accepting: FakeServer) -> None:
+    assert sdk.trigger_endpoint("d", "secret", timeout_s=float("inf"))["outputs"] == {"r": 1}
+
+
+def test_a_file_of_a_result_is_fetched_and_text_that_looks_like_one_is_not(sdk: Any, accepting: FakeServer) -> None:
+    url = f"http://elsewhere{CALL}/executions/e/outputs"
+    outputs = {"f é": {"url": f"{url}/f"}, "t": {"value": f"{url}/t"}, "n": {"value": None}, "none": {"url": None}}
+    accepting.on("GET", RESULT, {"outputs": outputs})
+    file = httpx.Response(200, content=b"[1]", headers={"Content-Type": "application/octet-stream"})
+    accepting.on("GET", f"{CALL}/executions/e/outputs/f%20%C3%A9", file)
     outputs = sdk.trigger_endpoint("d", "secret")["outputs"]
-    assert outputs == {"f": b"[1]", "t": f"{url}/t", "u": "http://x/f", "none": None}
-
-
-def test_a_lone_file_is_the_answer_itself(sdk: Any, endpoint: FakeServer) -> None:
-    headers = {
-        "Content-Type": "application/octet-stream",
-        "Content-Disposition": "attachment; filename=output_e_picture",
-        "Craft-Ai-Execution-Id": "e",
-    }
-    endpoint.on("POST", CALL, lambda _: httpx.Response(200, content=b"\x00\x01", headers=headers))
-    assert sdk.trigger_endpoint("d", "secret") == {"execution_id": "e", "outputs": {"picture": b"\x00\x01"}}
-
-
-def test_a_lone_file_that_is_missing_is_asked_for_by_name(sdk: Any, endpoint: FakeServer) -> None:
-    headers = {"Craft-Ai-Execution-Id": "e"}
-    endpoint.on("POST", CALL, lambda _: httpx.Response(200, content=b"null", headers=headers))
-    endpoint.on("GET", RESULT, {"outputs": {"picture": {"url": None}}})
-    assert sdk.trigger_endpoint("d", "secret")["outputs"] == {"picture": None}
+    assert outputs == {"f é": b"[1]", "t": f"{url}/t", "n": None, "none": None}
 
 
 def test_a_lost_call_is_not_made_twice(sdk: Any, endpoint: FakeServer) -> None:

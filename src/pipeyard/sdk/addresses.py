@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
+import httpx
+
 from pipeyard.wire import API_PREFIX, CONTROL_URL_VARIABLE, ENVIRONMENT_URL_VARIABLE, TOKEN_VARIABLE
 
 
@@ -36,23 +38,42 @@ def _needed(name: str, given: str | None, variable: str) -> str:
     value = given if given is not None else os.environ.get(variable)
     if not value:
         raise ValueError(f'"{name}" is missing: give it, or set the environment variable {variable}')
+    if not isinstance(value, str):
+        raise ValueError(f'"{name}" must be text, got {type(value).__name__}')
     return value
 
 
 def _url(name: str, given: str | None, variable: str) -> str:
     url = _needed(name, given, variable).rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_address(url):
         raise ValueError(f'"{name}": {url!r} is no address; it looks like https://host or http://host:8000')
     return url
 
 
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        is_http = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):  # half an IPv6 address, a port that is no number
+        return False
+    return is_http and url.isprintable() and " " not in url and not parts.query and not parts.fragment
+
+
 def join(base: str, *segments: str) -> str:
     """A URL below `base`; every segment is quoted. Raises ValueError for a name that cannot be part of a path."""
-    for segment in segments:
-        if not isinstance(segment, str) or segment in ("", ".", ".."):
-            raise ValueError(f"{segment!r} cannot be a name")
+    for kind, segment in zip(("", *segments), segments, strict=False):
+        if not isinstance(segment, str) or segment in ("", ".", "..") or "/" in segment:
+            where = f"{kind}: " if kind else ""
+            allowed = 'text without "/" that is not "", "." or ".."'
+            raise ValueError(f"{where}{segment!r} cannot be a name; allowed: {allowed}")
     return "/".join([base, *(quote(segment, safe="") for segment in segments)])
+
+
+def origin(url: str) -> str:
+    """The part of an address that says which server it is."""
+    parts = httpx.URL(url)
+    return f"{parts.scheme}://{parts.netloc.decode()}"
 
 
 def api(base_url: str) -> str:

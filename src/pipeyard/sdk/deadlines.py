@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pipeyard import clock
+from pipeyard.sdk.arguments import check_seconds
 from pipeyard.sdk.errors import WaitTimeoutError
 
 
@@ -20,7 +21,8 @@ class Deadline:
 
     @classmethod
     def after(cls, timeout_s: float | None) -> Deadline:
-        """In so many seconds from now; never with None. Raises ValueError unless it is more than 0."""
+        """In so many seconds from now; never with None. Raises ValueError unless it is a number above 0."""
+        check_seconds(timeout_s)
         if timeout_s is None:
             return NO_DEADLINE
         if not timeout_s > 0:
@@ -49,9 +51,9 @@ class Deadline:
         return self.remaining_s == 0.0
 
     @property
-    def preference(self) -> str | None:
-        """As the header `Prefer` says it: whole seconds, rounded down, so that the answer is there in time."""
-        return None if self.remaining_s is None else f"wait={int(self.remaining_s)}"
+    def execution(self) -> dict[str, str] | None:
+        """What an error says of the execution that was waited for."""
+        return None if self.execution_id is None else {"execution_id": self.execution_id}
 
     def check(self) -> None:
         """Raises WaitTimeoutError when it is over."""
@@ -60,9 +62,8 @@ class Deadline:
 
     def error(self) -> WaitTimeoutError:
         """That it has passed."""
-        data = None if self.execution_id is None else {"execution_id": self.execution_id}
         message = f"{self.failure} within {self.timeout_s} s; {self.meanwhile}".rstrip("; ")
-        return WaitTimeoutError(message, name="TimeoutException", additional_data=data)
+        return WaitTimeoutError(message, name="TimeoutException", additional_data=self.execution)
 
 
 NO_DEADLINE = Deadline()

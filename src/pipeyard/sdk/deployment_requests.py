@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeyard.sdk.arguments import check_seconds
 from pipeyard.sdk.constants import DEPLOYMENT_EXECUTION_RULES, DEPLOYMENT_MODES
 
 CREATION_TIMEOUT_MIN_S = 120
@@ -14,6 +15,7 @@ _ONLY_ENDPOINT = ("endpoint_url_path", "endpoint_token")
 
 def creation_timeout(timeout_s: float | None) -> float | None:
     """Itself. Raises ValueError below two minutes."""
+    check_seconds(timeout_s)
     if timeout_s is not None and timeout_s < CREATION_TIMEOUT_MIN_S:
         raise ValueError(
             f"'timeout_s' must be at least {CREATION_TIMEOUT_MIN_S} seconds, or None to wait without an end, "

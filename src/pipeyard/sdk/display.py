@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import threading
@@ -12,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from pipeyard import clock
 from pipeyard.sdk.execution_context import get_execution_id
-from pipeyard.sdk.files import size_of
+from pipeyard.sdk.files import Reader, size_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -164,21 +163,21 @@ def _new_progress() -> Progress:
     return Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
 
 
-class _WatchedFile(io.RawIOBase):
-    """A file that says how far it has been read. It does not own the file."""
+class _WatchedFile(Reader):
+    """A file that says how far it has been read."""
 
     def __init__(self, file: IO[bytes], task: Task) -> None:
-        self._file = file
+        super().__init__(file)
         self._task = task
         self._counted = 0
 
     def read(self, size: int = -1) -> bytes:
-        data = self._file.read(size)
+        data = super().read(size)
         self._count(self._counted + len(data))
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        position = self._file.seek(offset, whence)
+        position = super().seek(offset, whence)
         if position < self._counted:  # it is sent again
             self._count(position)
         return position
@@ -186,12 +185,3 @@ class _WatchedFile(io.RawIOBase):
     def _count(self, position: int) -> None:
         self._task.advance(position - self._counted)
         self._counted = position
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True

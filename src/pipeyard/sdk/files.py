@@ -32,24 +32,48 @@ def is_file_value(value: Any) -> bool:
 def opened(files: Mapping[str, FileValue]) -> Iterator[list[FilePart]]:
     """The parts of a form, each at its beginning. Raises ValueError naming the one that is no binary file, OSError."""
     with ExitStack() as stack:
-        yield [(name, stack.enter_context(_open(f'input "{name}"', name, value))) for name, value in files.items()]
+        # The file is called as the input: names of local files may have characters that no form can carry.
+        yield [(name, (name, stack.enter_context(_open(f'input "{name}"', value)))) for name, value in files.items()]
+
+
+class Reader(io.RawIOBase):
+    """A file as it is read, from the beginning again where it is sent again. It does not own the file.
+
+    It has no `fileno`: that of a decompressed file would tell the size of the compressed one.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._file.seek(offset, whence)
+        return self._file.tell()
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
 
 
 @contextmanager
-def _open(what: str, name: str, value: FileValue | str) -> Iterator[tuple[str, IO[bytes]]]:
-    """The name and an object that can be read more than once. Of what the user opened, the user closes it."""
+def _open(what: str, value: FileValue | str) -> Iterator[IO[bytes]]:
+    """What can be read more than once. Of what the user opened, the user closes it."""
     if isinstance(value, (str, os.PathLike)):
-        path = Path(value)
-        with path.open("rb") as file:
-            yield path.name, file
+        with Path(value).open("rb") as file:
+            yield cast("IO[bytes]", Reader(file))
     elif isinstance(value, (bytes, bytearray, memoryview)):
-        yield name, io.BytesIO(value)
+        yield io.BytesIO(value)
     else:
         _check_binary(what, value)
-        given = getattr(value, "name", None)
-        file_name = os.path.basename(given) if isinstance(given, str) else name
         with _rewound(value) as rewound:
-            yield file_name or name, rewound
+            yield cast("IO[bytes]", Reader(rewound))
 
 
 def _check_binary(what: str, value: Any) -> None:
@@ -90,7 +114,6 @@ def _is_seekable(file: Any) -> bool:
 class Content:
     """What is uploaded."""
 
-    name: str
     file: IO[bytes]
     size: int
     _reading: threading.Lock = field(default_factory=threading.Lock)
@@ -106,15 +129,15 @@ class Content:
             self.file.seek(start)
             data = self.file.read(size)
         if len(data) != size:
-            raise OSError(f"{self.name} became shorter while it was read")
+            raise OSError("'filepath_or_buffer' became shorter while it was read")
         return data
 
 
 @contextmanager
 def content_of(source: Source) -> Iterator[Content]:
     """A path or a readable object, from its beginning. Raises ValueError, OSError."""
-    with _open("'filepath_or_buffer'", "file", source) as (name, file):
-        yield Content(name, file, size_of(file))
+    with _open("'filepath_or_buffer'", source) as file:
+        yield Content(file, size_of(file))
 
 
 def size_of(file: IO[bytes]) -> int:
@@ -151,9 +174,15 @@ def _replaced(path: Path) -> Iterator[IO[bytes]]:
         with path.open("wb") as device:
             yield device
         return
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    path = Path(os.path.realpath(path))  # a link stays one
+    partial = path.with_name(f".pipeyard-{uuid.uuid4().hex[:8]}.part")
+    mode = path.stat().st_mode & 0o777 if path.exists() else None
     try:
-        with partial.open("wb") as file:
+        with open(
+            partial, "xb", opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else mode)
+        ) as file:
+            if mode is not None:
+                partial.chmod(mode)  # in spite of the umask
             yield file
         partial.replace(path)
     except BaseException:

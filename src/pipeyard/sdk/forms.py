@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,18 @@ def pipeline_form(
     fields["inputs"] = to_dicts("inputs", Input, inputs) or []
     fields["outputs"] = to_dicts("outputs", Output, outputs) or []
     return dict(_flatten("", fields))
+
+
+def check_config(config: Any) -> dict[str, Any]:
+    """A copy of a `container_config`. Raises ValueError unless it is a dictionary by text, or None."""
+    if config is None:
+        return {}
+    if not isinstance(config, Mapping) or not all(isinstance(key, str) for key in config):
+        raise ValueError(f"'container_config' must be a dictionary with text as keys, got {type(config).__name__}")
+    folder = config.get("local_folder")
+    if folder is not None and not isinstance(folder, (str, os.PathLike)):
+        raise ValueError(f"'container_config': \"local_folder\" must be a path, got {type(folder).__name__}")
+    return dict(config)
 
 
 def _flatten(path: str, value: Any) -> Iterator[tuple[str, str]]:

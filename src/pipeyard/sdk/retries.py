@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 
+from pipeyard.sdk.addresses import origin
 from pipeyard.sdk.calls import Call
 from pipeyard.sdk.errors import UnreachableError
 
@@ -15,7 +16,7 @@ _OUR_FAULT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 def retry_delay_s(call: Call, error: httpx.TransportError, losses: int, *, is_known: bool) -> float | None:
     """Seconds to wait before the next attempt after that many losses; None: give up.
 
-    What cannot have reached the server is sent again, whatever it is, unless the server never answered this client:
+    What cannot have reached the server is sent again, whatever it is, unless that server never answered this client:
     then the address is wrong, or nothing runs there. What may have been carried out is sent again only where that is
     the same as once.
     """
@@ -30,16 +31,15 @@ def retry_delay_s(call: Call, error: httpx.TransportError, losses: int, *, is_kn
 
 def unreachable_error(call: Call, error: httpx.RequestError) -> UnreachableError:
     """What to say when no attempt is left."""
-    url = httpx.URL(call.url)
-    server = f"{url.scheme}://{url.netloc.decode()}"
+    server, path = origin(call.url), httpx.URL(call.url).path
     reason = str(error) or type(error).__name__
     if isinstance(error, _NOT_SENT):
         message = f"{server} cannot be reached ({reason}): check the address, and that the platform is up"
     elif call.may_be_repeated:
-        message = f"{server} gave no answer to {call.method} {url.path} ({reason})"
+        message = f"{server} gave no answer to {call.method} {path} ({reason})"
     else:
         message = (
-            f"{server} gave no answer to {call.method} {url.path} ({reason}): it may have been carried out, so look "
+            f"{server} gave no answer to {call.method} {path} ({reason}): it may have been carried out, so look "
             "before you repeat it"
         )
-    return UnreachableError(message, name="RequestError")
+    return UnreachableError(message, name="RequestError", additional_data=call.deadline.execution)

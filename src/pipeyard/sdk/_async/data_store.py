@@ -46,8 +46,9 @@ class AsyncDataStore(AsyncEndpoints):
                 "POST",
                 answer["signed_url"],
                 form={name: str(value) for name, value in answer["fields"].items()},
-                files=[("file", (content.name, watched))],
+                files=[("file", ("file", watched))],
                 authorization=None,
+                is_repeatable=True,  # an object is replaced
             )
             raise_for_store_error(await self._http.send(call))
 

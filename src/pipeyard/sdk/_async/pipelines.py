@@ -14,7 +14,7 @@ from pipeyard.sdk.calls import Call
 from pipeyard.sdk.deadlines import Deadline
 from pipeyard.sdk.declarations import Input, Output
 from pipeyard.sdk.errors import NotFoundError
-from pipeyard.sdk.forms import pipeline_form
+from pipeyard.sdk.forms import check_config, pipeline_form
 from pipeyard.sdk.log_ranges import log_range
 from pipeyard.sdk.results import record, records
 from pipeyard.sdk.shapes import DeletedPipeline, LogLine, Pipeline, PipelineRow
@@ -72,7 +72,7 @@ class AsyncPipelines(AsyncLogs):
             named = {"pipeline_name": pipeline_name, "pipeline_template_name": pipeline_template_name}
             await self._http.ask(Call("POST", self._url("pipelines"), json=named))
         else:
-            config = dict(container_config or {})
+            config = check_config(container_config)
             local_folder = config.pop("local_folder", None)
             form = pipeline_form(
                 {

@@ -12,8 +12,8 @@ import httpx
 from pipeyard import clock
 from pipeyard.sdk._async.effects import Pause
 from pipeyard.sdk._async.tokens import AsyncTokens
-from pipeyard.sdk.addresses import Addresses, api, join
-from pipeyard.sdk.answers import decode, raise_for_error
+from pipeyard.sdk.addresses import Addresses, api, join, origin
+from pipeyard.sdk.answers import decode
 from pipeyard.sdk.calls import BEARER, HELD_S, Call
 from pipeyard.sdk.errors import SdkException
 from pipeyard.sdk.requests import request_options, timeouts
@@ -29,7 +29,7 @@ class AsyncTransport:
     def __init__(self, client: httpx.AsyncClient, addresses: Addresses, pause: Pause) -> None:
         self._client = client
         self._pause = pause
-        self._is_known = False  # whether the server has ever answered
+        self._known: set[str] = set()  # the origins that have ever answered
         self._tokens = AsyncTokens(join(api(addresses.control_url), "auth", "refresh"), addresses.sdk_token, self.ask)
 
     async def close(self) -> None:
@@ -55,7 +55,7 @@ class AsyncTransport:
     async def _send_once(self, call: Call) -> httpx.Response:
         token = await self._tokens.get() if call.authorization == BEARER else None
         response = await self._client.send(self._request(call, token), follow_redirects=call.follows_redirects)
-        self._is_known = True
+        self._known.add(origin(call.url))
         if response.status_code == httpx.codes.UNAUTHORIZED and token is not None:
             # Nothing was done: the token was refused at the door.
             request = self._request(call, await self._tokens.renew(token))
@@ -66,7 +66,7 @@ class AsyncTransport:
         """Before the next attempt. Raises UnreachableError when there is none, WaitTimeoutError when time is over."""
         if call.deadline.has_passed:
             raise call.deadline.error() from error
-        delay_s = retry_delay_s(call, error, losses, is_known=self._is_known)
+        delay_s = retry_delay_s(call, error, losses, is_known=origin(call.url) in self._known)
         if delay_s is None:
             raise unreachable_error(call, error) from error
         remaining_s = call.deadline.remaining_s
@@ -81,10 +81,8 @@ class AsyncTransport:
         return decode(response)
 
     async def hold_response(self, call: Call) -> httpx.Response:
-        """The first answer that does not say "not yet". Raises WaitTimeoutError, SdkException."""
-        response = await self._hold(call, lambda answer: answer.status_code == NOT_YET)
-        raise_for_error(response)
-        return response
+        """The first answer that does not say "not yet", whatever its status. Raises WaitTimeoutError, SdkException."""
+        return await self._hold(call, lambda answer: answer.status_code == NOT_YET)
 
     async def _hold(self, call: Call, is_pending: Callable[[httpx.Response], bool]) -> httpx.Response:
         held = replace(call, is_held=True, silence_s=HELD_S)
@@ -102,7 +100,7 @@ class AsyncTransport:
         """An answer whose body is read as it comes. Raises httpx.TransportError, for the reader to go on after it."""
         token = await self._tokens.get() if call.authorization == BEARER else None
         response = await self._client.send(self._request(call, token), stream=True, follow_redirects=True)
-        self._is_known = True
+        self._known.add(origin(call.url))
         try:
             if response.status_code == httpx.codes.UNAUTHORIZED and token is not None:
                 await response.aclose()

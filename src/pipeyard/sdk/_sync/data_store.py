@@ -47,8 +47,9 @@ class DataStore(Endpoints):
                 "POST",
                 answer["signed_url"],
                 form={name: str(value) for name, value in answer["fields"].items()},
-                files=[("file", (content.name, watched))],
+                files=[("file", ("file", watched))],
                 authorization=None,
+                is_repeatable=True,  # an object is replaced
             )
             raise_for_store_error(self._http.send(call))
 

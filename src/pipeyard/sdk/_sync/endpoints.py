@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
 
 from pipeyard.sdk._sync.executions import Executions
-from pipeyard.sdk.answers import FILE_TYPE, content_type, decode, raise_for_error
+from pipeyard.sdk.answers import decode, raise_for_error
+from pipeyard.sdk.arguments import check_endpoint_token
 from pipeyard.sdk.calls import Call
 from pipeyard.sdk.deadlines import Deadline
-from pipeyard.sdk.endpoint_results import file_output_name, is_file_url
 from pipeyard.sdk.results import record
 from pipeyard.sdk.shapes import EndpointToken, ExecutionResult
 from pipeyard.sdk.trigger_bodies import TriggerBody, trigger_body
@@ -41,8 +41,7 @@ class Endpoints(Executions):
             endpoint_token: Its token; without one, the SDK token is used.
             inputs: Values by endpoint input name. A file is bytes, a `pathlib.Path` or a readable binary object; text
                 is always text.
-            wait_for_completion: Whether to wait for the result. With an endpoint token that is one round trip: the
-                server holds the call.
+            wait_for_completion: Whether to wait for the result, also through a restart of the server.
             timeout_s: The longest wait in seconds; None waits until the execution ends.
             wait_for_results: What older clients called `wait_for_completion`.
 
@@ -58,6 +57,8 @@ class Endpoints(Executions):
         """
         waits = wait_for_completion if wait_for_results is None else wait_for_results
         deadline = Deadline.after(timeout_s)
+        if endpoint_token is not None:
+            check_endpoint_token(endpoint_token)
         with trigger_body(inputs or {}) as body:
             if endpoint_token is not None:
                 return self._trigger_with_endpoint_token(endpoint_name, endpoint_token, body, waits, deadline)
@@ -70,29 +71,28 @@ class Endpoints(Executions):
     def _trigger_with_endpoint_token(
         self, name: str, token: str, body: TriggerBody, waits: bool, deadline: Deadline
     ) -> ExecutionResult:
-        """One held POST. The result comes with it unless the hold passes before: then the rest is waited for."""
-        hold = "respond-async" if not waits else deadline.preference
+        """The id comes at once: what is known by it is found again after a lost connection. Then the result is held."""
+        headers = {"Prefer": "respond-async"}
         with self._display.task(f"Calling {name}"):
-            response = self._call_endpoint(name, token, body, {} if hold is None else {"Prefer": hold})
-        execution_id = response.headers.get(EXECUTION_ID_HEADER)
-        if execution_id is None:
-            execution_id = decode(response)["execution_id"]
+            response = self._at_endpoint(
+                name, lambda path: self._http.send(body.call(self._endpoint_url(path), token, headers))
+            )
+        execution_id = response.headers.get(EXECUTION_ID_HEADER) or decode(response)["execution_id"]
         if not waits:
             return record(ExecutionResult, {"execution_id": execution_id})
-        outputs = None if response.is_redirect else self._read_plain_result(name, token, execution_id, response)
-        if outputs is None:
-            outputs = self._wait_for_endpoint_outputs(name, token, execution_id, deadline)
-        return record(ExecutionResult, {"execution_id": execution_id, "outputs": outputs})
+        return self._wait_for_endpoint_outputs(name, token, execution_id, deadline)
 
-    def _call_endpoint(self, name: str, token: str, body: TriggerBody, headers: dict[str, str]) -> httpx.Response:
-        """The path is looked up once and remembered. Raises SdkException."""
+    def _at_endpoint(self, name: str, send: Callable[[str], httpx.Response]) -> httpx.Response:
+        """The answer at the path of an endpoint, which is looked up once and remembered. Raises SdkException."""
         path = self._endpoint_paths.get(name)
         is_remembered = path is not None
         if path is None:
             path = self._look_up_path(name)
-        response = self._http.send(body.call(self._endpoint_url(path), token, headers))
-        if is_remembered and response.status_code in _LOOK_AGAIN and path != self._look_up_path(name):
-            response = self._http.send(body.call(self._endpoint_url(self._endpoint_paths[name]), token, headers))
+        response = send(path)
+        if is_remembered and response.status_code in _LOOK_AGAIN:
+            present = self._look_up_path(name)
+            if present != path:
+                response = send(present)
         raise_for_error(response)
         return response
 
@@ -103,31 +103,8 @@ class Endpoints(Executions):
         if rule != "endpoint":
             raise ValueError(f'deployment "{name}" is no endpoint: its execution rule is {rule}')
         self._remember_endpoint(deployment)
-        return self._endpoint_paths[name]
-
-    def _read_plain_result(
-        self, name: str, token: str, execution_id: str, response: httpx.Response
-    ) -> dict[str, Any] | None:
-        """The outputs of a call that was answered with them; None when the answer does not name them."""
-        if content_type(response) == FILE_TYPE:
-            output = file_output_name(response.headers, execution_id)
-            return None if output is None else {output: response.content}
-        answer = decode(response)
-        if not isinstance(answer, dict) or not isinstance(answer.get("outputs"), dict):
-            return None
-        outputs: dict[str, Any] = answer["outputs"]
-        for output, value in outputs.items():
-            if is_file_url(value, execution_id, output):
-                path = ("executions", execution_id, "outputs", output)
-                outputs[output] = self._read_endpoint_file(name, token, path, value)
-        return outputs
-
-    def _read_endpoint_file(self, name: str, token: str, path: tuple[str, ...], value: str) -> Any:
-        """The bytes. A text output that only looks like the URL of a file stays what it is."""
-        url = self._endpoint_url(self._endpoint_paths[name], *path)
-        response = self._http.send(Call("GET", url, authorization=f"EndpointToken {token}"))
-        raise_for_error(response)
-        return response.content if content_type(response) == FILE_TYPE else value
+        path: str = deployment["endpoint_url_path"]
+        return path
 
     def retrieve_endpoint_results(
         self,
@@ -152,34 +129,40 @@ class Endpoints(Executions):
             ValueError, NotFoundError, ExecutionFailedError, WaitTimeoutError, SdkException.
         """
         deadline = Deadline.after(timeout_s)
+        if endpoint_token is not None:
+            check_endpoint_token(endpoint_token)
         if endpoint_token is None:
             return self._wait_for_outputs(execution_id, deadline)
-        if endpoint_name not in self._endpoint_paths:
-            self._look_up_path(endpoint_name)
-        outputs = self._wait_for_endpoint_outputs(endpoint_name, endpoint_token, execution_id, deadline)
-        return record(ExecutionResult, {"execution_id": execution_id, "outputs": outputs})
+        return self._wait_for_endpoint_outputs(endpoint_name, endpoint_token, execution_id, deadline)
 
     def _wait_for_endpoint_outputs(
         self, name: str, token: str, execution_id: str, deadline: Deadline
-    ) -> dict[str, Any]:
+    ) -> ExecutionResult:
         """By endpoint output name: the wrapped form, in which values and files are told apart."""
-        path = self._endpoint_paths[name]
-        call = Call(
-            "GET",
-            self._endpoint_url("v1", path, "executions", execution_id),
-            authorization=f"EndpointToken {token}",
-            deadline=deadline.of_execution(execution_id),
-        )
+        authorization = f"EndpointToken {token}"
+        deadline = deadline.of_execution(execution_id)
+
+        def result(path: str) -> Call:
+            url = self._endpoint_url("v1", path, "executions", execution_id)
+            return Call("GET", url, authorization=authorization, deadline=deadline)
+
         with self._display.task(f"Waiting for {execution_id}"):
-            answer = decode(self._http.hold_response(call))
+            answer = decode(self._at_endpoint(name, lambda path: self._http.hold_response(result(path))))
         outputs: dict[str, Any] = {}
         for output, wrapped in answer["outputs"].items():
-            if "url" in wrapped and wrapped["url"] is not None:
-                parts = ("executions", execution_id, "outputs", output)
-                outputs[output] = self._read_endpoint_file(name, token, parts, wrapped["url"])
+            if wrapped.get("url") is not None:
+                outputs[output] = self._read_endpoint_file(name, authorization, execution_id, output)
             else:
                 outputs[output] = wrapped.get("value")
-        return outputs
+        return record(ExecutionResult, {"execution_id": execution_id, "outputs": outputs})
+
+    def _read_endpoint_file(self, name: str, authorization: str, execution_id: str, output: str) -> bytes:
+        def file(path: str) -> Call:
+            url = self._endpoint_url(path, "executions", execution_id, "outputs", output)
+            return Call("GET", url, authorization=authorization)
+
+        response = self._at_endpoint(name, lambda path: self._http.send(file(path)))
+        return response.content
 
     def generate_new_endpoint_token(self, endpoint_name: str, endpoint_token: str | None = None) -> EndpointToken:
         """Replace the token of an endpoint. The old one is worthless at once.

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeyard.sdk._sync.deployments import Deployments
 from pipeyard.sdk.answers import decode
+from pipeyard.sdk.arguments import check_limit
 from pipeyard.sdk.calls import Call
 from pipeyard.sdk.constants import COMPLETED_EXECUTION_STATUSES
 from pipeyard.sdk.deadlines import Deadline
@@ -140,8 +141,9 @@ class Executions(Deployments):
             `deployment_name`.
 
         Raises:
-            ValueError: a limit below 1. NotFoundError, SdkException.
+            ValueError: a limit that is no number, or below 1. NotFoundError, SdkException.
         """
+        limit = check_limit(limit)
         if limit is not None and limit < 1:
             raise ValueError(f"'limit' must be at least 1, got {limit}")
         rows: list[dict[str, Any]] = []

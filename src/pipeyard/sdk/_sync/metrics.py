@@ -147,6 +147,10 @@ class Metrics(DataStore):
         Raises:
             SdkException.
         """
-        query = {"start": to_milliseconds(start_date), "end": to_milliseconds(end_date), "download": str(bool(csv))}
+        query = {
+            "start": to_milliseconds("start_date", start_date),
+            "end": to_milliseconds("end_date", end_date),
+            "download": str(bool(csv)),
+        }
         answer = self._http.ask(Call("GET", self._url("resource-metrics"), query))
         return bytes(answer) if csv else record(ResourceMetrics, answer)
