@@ -69,6 +69,7 @@ NOTES = {
 
 SIGINT (Ctrl-C) ends the server and its pods. SIGTERM ends the server alone; the next start takes over what runs. A second
 signal does not wait for answers under way.""",
+    "backup": "What is in it, and what becomes of it: [Back up and restore](../how-to/back-up.md).",
     "deploy": "How it reads a folder, and what it does to what was there: [Deploy a folder](../how-to/deploy-a-folder.md).",
     "call": """`KEY=VALUE` is read by the type of the input: text as it stands for a string, JSON for all else. `KEY=@FILE` sends the
 file for a file input, and takes the file's text as the value for any other. `--data` may have all inputs at once; a `KEY=VALUE`
