@@ -20,6 +20,7 @@ from pipeyard.domain.executions import (
     PendingExecution,
     Tick,
 )
+from pipeyard.domain.firings import Firing
 from pipeyard.domain.metrics import MetricOwner, MetricPage, MetricQuery, Recording
 from pipeyard.domain.pipelines import Pipeline, PipelineStatus
 from pipeyard.domain.projects import Project
@@ -97,13 +98,15 @@ class DeploymentStore(Protocol):
         ...
 
     async def next_fire_at(self, later_than: datetime) -> datetime | None: ...
-    def add_ticks(
-        self, deployment: Deployment, due: Sequence[Tick], next_fire_at: datetime, server_id: str
-    ) -> Awaitable[frozenset[str]]:
+    def add_ticks(self, firings: Sequence[Firing], server_id: str) -> Awaitable[frozenset[str]]:
         """Add executions for due ticks and move next_fire_at on, all or nothing. The ids of those that were stored.
 
-        None of them if the deployment is no longer as it was read; and never two for one tick.
+        None of a deployment that is no longer as it was read, and never two for one tick. Raises ConflictError.
         """
+        ...
+
+    def add_missing_ticks(self, ticks: Sequence[Tick], server_id: str) -> Awaitable[frozenset[str]]:
+        """Add executions for those ticks that were never run, Skipped ones included. The ids of those stored."""
         ...
 
     async def exchange_deployments(self, one_id: str, two_id: str, updated_at: datetime, updated_by: str) -> bool:

@@ -97,7 +97,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
     templates = load_templates([*settings.template_folders, SHIPPED])
     executions = ExecutionService(store, logs, files, engine, notices, cleaning, server_id, settings.values_max_bytes)
     ticks = TickService(store, engine, executions, settings.schedule_catch_up_s)
-    scheduler = Scheduler(store, ticks.fire, workshop.tasks)
+    scheduler = Scheduler(store, ticks, workshop.tasks)
     deployments = DeploymentService(
         store, logs, engine, notices, cleaning, pipelines, paths, adapters.gpu_count, scheduler.look_again
     )

@@ -110,7 +110,7 @@ class Server:
         executions = ExecutionService(store, unused, unused, self.lanes, unused, unused, name, 1000)  # type: ignore[arg-type]
         ticks = TickService(store, self.lanes, executions, CATCH_UP_S)  # type: ignore[arg-type]
         self.tasks = GuardedTasks()
-        self.scheduler = Scheduler(store, ticks.fire, self.tasks, now)
+        self.scheduler = Scheduler(store, ticks, self.tasks, now)
 
 
 async def open_store() -> tuple[SqlStore, InlineDatabase]:

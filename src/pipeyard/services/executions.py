@@ -109,7 +109,7 @@ class ExecutionService:
 
     def of_tick(self, deployment: Deployment, now: datetime) -> NewExecution:
         """An execution of a periodic deployment, to be stored with its tick. Raises TooLargeError."""
-        values_json = self._encode(resolve_inputs(deployment.inputs_mapping, {}, ()))
+        values_json = self._check_size(deployment.unattended_values_json)
         return _of_deployment(_new_execution_id(deployment.pipeline_name), deployment, values_json, now)
 
     def of_skipped_tick(self, deployment: Deployment, now: datetime) -> NewExecution:
@@ -140,7 +140,9 @@ class ExecutionService:
         return accepted.id
 
     def _encode(self, resolved: ResolvedInputs) -> str:
-        text = json.dumps(resolved.values, separators=(",", ":"))
+        return self._check_size(json.dumps(resolved.values, separators=(",", ":")))
+
+    def _check_size(self, text: str) -> str:
         if len(text) > self.values_max_bytes:
             raise TooLargeError(
                 f"inputs: {len(text)} bytes of values, the limit is {self.values_max_bytes}; "

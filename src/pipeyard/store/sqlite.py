@@ -21,6 +21,9 @@ from pipeyard.store.sql import SqlStore, check_key
 
 READERS = 4
 BUSY_TIMEOUT_S = 30.0  # another process may write: a copy being made, a second server
+CHECKPOINT_S = 1.0
+WAL_MAX_BYTES = 64 * 1024**2
+PAGE_BYTES = 4096
 
 T = TypeVar("T")
 
@@ -37,13 +40,17 @@ class SqliteStore(SqlStore):
 
 
 class SqliteDatabase:
-    """One writing connection in a thread of its own, a few reading ones in a pool."""
+    """One writing connection in a thread of its own, a few reading ones in a pool.
+
+    The readers also carry the write-ahead log into the file, a moment after a write: no commit waits for that.
+    """
 
     def __init__(self, writing: Engine, reading: Engine) -> None:
         self._reading = reading
         self._writing = writing
         self._writer = GroupCommit(writing.connect(), Connection.begin, "store-writer")
         self._readers = ThreadPoolExecutor(READERS, "store-reader")
+        self._checkpoint: asyncio.TimerHandle | None = None
 
     @classmethod
     def open(cls, path: Path, check: Callable[[Connection], None]) -> SqliteDatabase:
@@ -64,6 +71,8 @@ class SqliteDatabase:
 
     def write(self, operation: Callable[[Connection], T]) -> asyncio.Future[T]:
         """Queue a write now; done once it is durable."""
+        if self._checkpoint is None:
+            self._checkpoint = asyncio.get_running_loop().call_later(CHECKPOINT_S, self._start_checkpoint)
         return self._writer.submit(operation)
 
     async def read(self, operation: Callable[[Connection], T]) -> T:
@@ -72,11 +81,17 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """Commit what is queued, finish what is being read. Idempotent."""
+        if self._checkpoint is not None:
+            self._checkpoint.cancel()
         await asyncio.to_thread(self._readers.shutdown)
         self._reading.dispose()
         # The writer last: the last connection folds the write-ahead log into the file.
         await self._writer.close()
         self._writing.dispose()
+
+    def _start_checkpoint(self) -> None:
+        self._checkpoint = None
+        self._readers.submit(self._read, _checkpoint)
 
     def _read(self, operation: Callable[[Connection], T]) -> T:
         with self._reading.connect() as connection:
@@ -89,7 +104,9 @@ def _writing_engine(path: Path) -> Engine:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk, through a loss of power
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA journal_size_limit = 67108864")  # bytes the write-ahead log keeps when reused
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_MAX_BYTES}")  # what it keeps when it is reused
+        # The readers are to do it. A commit does it where they cannot keep up, or the log would grow without end.
+        connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_MAX_BYTES // PAGE_BYTES}")
         return connection
 
     engine = create_engine(
@@ -124,6 +141,10 @@ def _reading_engine(path: Path) -> Engine:
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,
     )
+
+
+def _checkpoint(connection: Connection) -> None:
+    connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")  # waits for nobody, and nobody for it
 
 
 def _connect(path: Path) -> sqlite3.Connection:
