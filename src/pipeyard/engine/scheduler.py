@@ -24,7 +24,7 @@ SHORTEST_SLEEP_S = 0.001  # timers may be early by less than that
 PAGE = 500  # deployments read, and committed, at once: other writes come in between
 # What is due soon is read and planned already now: at its time it has only to be written.
 AHEAD = timedelta(seconds=LONGEST_SLEEP_S)
-AHEAD_MAX = 20_000  # deployments, at 4 KB each
+AHEAD_MAX = 10_000  # deployments, at 4 KB each
 
 
 class Ticks(Protocol):
@@ -93,11 +93,10 @@ class Scheduler:
         if not self._planned or self._planned[-1].ticks[0].due_at > now:
             return
         planned, self._planned = self._planned, []
-        for start in range(0, len(planned), PAGE):
-            try:
-                await self._ticks.fire_planned(planned[start : start + PAGE], now)
-            except Exception:
-                logger.exception("what was planned could not be fired")
+        try:
+            await self._ticks.fire_planned(planned, now)
+        except Exception:
+            logger.exception("what was planned could not be fired as planned")
 
     async def _pages(self, until: datetime) -> AsyncIterator[Sequence[Deployment]]:
         last = None
@@ -124,7 +123,10 @@ class Scheduler:
     def _sleep_s(self, next_at: datetime | None) -> float:
         if next_at is None:
             return LONGEST_SLEEP_S
-        return min(max((next_at - self._now()).total_seconds(), SHORTEST_SLEEP_S), LONGEST_SLEEP_S)
+        left_s = (next_at - self._now()).total_seconds()
+        if left_s > AHEAD.total_seconds():
+            left_s -= AHEAD.total_seconds()  # awake in time to plan
+        return min(max(left_s, SHORTEST_SLEEP_S), LONGEST_SLEEP_S)
 
     async def _fire(self, deployments: Sequence[Deployment], now: datetime) -> None:
         """One that fails stays due, so it is tried again at the next look; the others do not wait for it."""

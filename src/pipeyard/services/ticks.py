@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from pipeyard.clock import to_wire
 from pipeyard.domain.deployments import Deployment
-from pipeyard.domain.executions import Failure, Tick, pending
+from pipeyard.domain.executions import Failure, NewExecution, Tick, pending
 from pipeyard.domain.firings import Firing
 from pipeyard.domain.schedules import DueTicks, due_ticks
 from pipeyard.errors import PipeyardError
@@ -17,7 +17,8 @@ from pipeyard.ports import Engine
 from pipeyard.services.executions import ExecutionService
 from pipeyard.store_ports import DeploymentStore
 
-# One that was planned ahead says that it was accepted when it was due: it must have been so, near enough.
+# A firing that was planned ahead says that it was accepted when it was due: it must have been so, near enough.
+PAGE = 500  # firings in one commit: other writes come in between
 PUNCTUAL = timedelta(seconds=1)
 BY_HAND = "If its result is needed, run it with a backfill."
 
@@ -37,7 +38,7 @@ class TickService:
         The newest tick of each becomes an execution, if it is not too late and not refused; those before were missed.
         All or nothing: whoever calls finds out which one is at fault, if any is.
         """
-        await self._commit(self._plan(one, now) for one in deployments)
+        self._dispatch(await self._commit(self._plan(one, now) for one in deployments))
 
     def plan_ahead(self, deployment: Deployment) -> Firing | None:
         """Its next firing, if that can be known before its time. None: only then."""
@@ -51,8 +52,16 @@ class TickService:
         return Firing(deployment, (Tick(due_at, execution),), deployment.schedule.next_after(due_at))
 
     async def fire_planned(self, planned: Sequence[Firing], now: datetime) -> None:
-        """As `fire`, of what `plan_ahead` gave. What came otherwise is left alone: it stays due, for `fire`."""
-        await self._commit(self._admit(one, now) for one in planned)
+        """As `fire`, of what `plan_ahead` gave. What came otherwise is left alone: it stays due, for `fire`.
+
+        First all of it is durable, by the page, then it is given to the lanes: pods at work would hold up the commits.
+        """
+        accepted: list[NewExecution] = []
+        try:
+            for start in range(0, len(planned), PAGE):
+                accepted += await self._commit(self._admit(one, now) for one in planned[start : start + PAGE])
+        finally:
+            self._dispatch(accepted)
 
     def _admit(self, planned: Firing, now: datetime) -> Firing | None:
         late = now - planned.ticks[0].due_at
@@ -64,7 +73,8 @@ class TickService:
             return None
         return planned
 
-    async def _commit(self, found: Iterable[Firing | None]) -> None:
+    async def _commit(self, found: Iterable[Firing | None]) -> Sequence[NewExecution]:
+        """Store them. The executions that are to run, each with its place."""
         firings: list[Firing] = []
         stored = frozenset[str]()
         try:
@@ -76,9 +86,11 @@ class TickService:
             for execution in admitted:
                 if execution.id not in stored:
                     self.engine.withdraw(execution.deployment_id)
-        for execution in admitted:
-            if execution.id in stored:
-                self.engine.dispatch(pending(execution))
+        return [execution for execution in admitted if execution.id in stored]
+
+    def _dispatch(self, accepted: Sequence[NewExecution]) -> None:
+        for execution in accepted:
+            self.engine.dispatch(pending(execution))
 
     def _plan(self, deployment: Deployment, now: datetime) -> Firing | None:
         assert deployment.schedule is not None

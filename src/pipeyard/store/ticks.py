@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, exists, func, insert, select, text, update
@@ -55,9 +55,10 @@ class TickRows(Rows):
 
         def add(connection: Connection) -> frozenset[str]:
             stored: list[str] = []
+            move_on, take, store = _MOVE_ON.on(connection), _TAKE.on(connection), _adding(connection)
             for move, rows in prepared:
-                if _MOVE_ON.run(connection, move):
-                    stored += [row["id"] for row in rows if _TAKE.run(connection, row) and _add(connection, row)]
+                if move_on(move):
+                    stored += [row["id"] for row in rows if take(row) and store(row)]
             return frozenset(stored)
 
         return self._database.write(add)
@@ -70,7 +71,8 @@ class TickRows(Rows):
         rows = [_row(tick, server_id) for tick in missing]
 
         def add(connection: Connection) -> frozenset[str]:
-            return frozenset(row["id"] for row in rows if _take_unrun(connection, row) and _add(connection, row))
+            store = _adding(connection)
+            return frozenset(row["id"] for row in rows if _take_unrun(connection, row) and store(row))
 
         return self._database.write(add)
 
@@ -82,12 +84,17 @@ def _take_unrun(connection: Connection, row: dict[str, Any]) -> bool:
         raise ConflictError("the deployment was deleted") from None
 
 
-def _add(connection: Connection, row: dict[str, Any]) -> bool:
-    try:
-        (ADD_SKIPPED if "failure" in row else ADD).run(connection, row)
-    except connection.dialect.loaded_dbapi.IntegrityError as error:
-        raise ConflictError(f'the execution "{row["id"]}" of a tick: {error}') from None
-    return True
+def _adding(connection: Connection) -> Callable[[dict[str, Any]], bool]:
+    add, add_skipped = ADD.on(connection), ADD_SKIPPED.on(connection)
+
+    def store(row: dict[str, Any]) -> bool:
+        try:
+            (add_skipped if "failure" in row else add)(row)
+        except connection.dialect.loaded_dbapi.IntegrityError as error:
+            raise ConflictError(f'the execution "{row["id"]}" of a tick: {error}') from None
+        return True
+
+    return store
 
 
 def _move(firing: Firing) -> dict[str, Any]:
