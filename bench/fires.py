@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import uvloop
+
 from pipeyard import clock
 from pipeyard.data_folder import DataFolder
 from pipeyard.domain.deployments import Deployment, DeploymentStatus

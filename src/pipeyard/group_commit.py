@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
+from pipeyard import clock
 from pipeyard.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,15 @@ class GroupCommit(Generic[C]):
     so that in the end the guilty one alone fails. They touch the connection and nothing else, and never wait.
     """
 
-    def __init__(self, connection: C, begin: Callable[[C], object], name: str) -> None:
+    def __init__(
+        self,
+        connection: C,
+        begin: Callable[[C], object],
+        name: str,
+        committed: Callable[[int, float], None] = lambda writes, took_s: None,
+    ) -> None:
+        """`committed` hears in the thread how many writes a group had, and how many seconds it took."""
+        self._committed = committed
         self._connection = connection
         self._begin = begin
         self._queue: queue.SimpleQueue[_Write[C] | None] = queue.SimpleQueue()
@@ -79,8 +88,10 @@ class GroupCommit(Generic[C]):
 
     def _run(self) -> None:
         while group := self._take():
+            began_s = clock.monotonic_s()
             self._commit(group)
             _tell(group)
+            self._committed(len(group), clock.monotonic_s() - began_s)
         try:
             self._connection.close()
         except Exception as error:

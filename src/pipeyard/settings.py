@@ -113,6 +113,12 @@ class Settings:
         _empty_or("http://host or https://host, without port and path", _ORIGIN),
     )
     vector_database_token: str = _setting("", "Given to everybody who may use the environment.", secret=True)
+    metrics_token: str = _setting(
+        "",
+        "Empty: only a person's access token opens `/metrics`. Prometheus needs one that lasts.",
+        Allowed("nothing, or 16 characters or more", lambda value: not value or len(value) >= 16),
+        secret=True,
+    )
     supervisor_orphan_s: int = _setting(
         600, "Longer than an upgrade of the server, shorter than a forgotten machine.", _ABOVE_ZERO
     )

@@ -27,6 +27,7 @@ from pipeyard.services.data_store import DataStoreService
 from pipeyard.services.deployments import DeploymentService
 from pipeyard.services.endpoint_paths import endpoint_paths
 from pipeyard.services.executions import ExecutionService
+from pipeyard.services.fire_times import FireTimes
 from pipeyard.services.followed_logs import FollowedLogs
 from pipeyard.services.identities import IdentityService
 from pipeyard.services.installation import find_environment, find_environment_url
@@ -61,7 +62,8 @@ class Platform:
 
 async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapters) -> Platform:
     """`url`: the server's address as pods reach it."""
-    store, files = adapters.store, adapters.files
+    store, files, meters = adapters.store, adapters.files, adapters.meters
+    fire_times = FireTimes(meters)
     server_id = uuid.uuid4().hex
     await store.add_server(server_id, clock.now())
     notices, places = Notices(), Places(settings.queue_max_executions)
@@ -72,7 +74,9 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
 
     def ended(execution_id: str, outcome: Outcome | None) -> None:
         places.leave(execution_id)
+        fire_times.ended(execution_id)
         if outcome is not None:
+            meters.execution_ended(outcome.status, outcome.failure)
             notices.tell(execution_id, outcome)
 
     output_files = OutputFiles(folder / "incoming", files, store)
@@ -82,12 +86,13 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         images=adapters.images,
         folders=folders,
         files=files,
-        records=Records(store, logs, output_files, server_id, settings.values_max_bytes, ended),
+        records=Records(store, logs, output_files, server_id, settings.values_max_bytes, ended, fire_times),
         identities=identities,
         tasks=GuardedTasks(),
         variables=variables,
         environment_urls=Remembered(find_environment_url(store, url)),
         control_url=url,
+        meters=meters,
         notify=notices.notify,
     )
     engine = RunningEngine(workshop, settings, places)
@@ -95,9 +100,11 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
     pipelines = PipelineService(store, logs, engine, notices, folders, cleaning, paths)
     projects, uploads = ProjectService(store), folder / "uploads"
     templates = load_templates([*settings.template_folders, SHIPPED])
-    executions = ExecutionService(store, logs, files, engine, notices, cleaning, server_id, settings.values_max_bytes)
-    ticks = TickService(store, engine, executions, settings.schedule_catch_up_s)
-    scheduler = Scheduler(store, ticks, workshop.tasks)
+    executions = ExecutionService(
+        store, logs, files, engine, notices, cleaning, meters, server_id, settings.values_max_bytes
+    )
+    ticks = TickService(store, engine, executions, fire_times, settings.schedule_catch_up_s)
+    scheduler = Scheduler(store, ticks, workshop.tasks, meters.scheduler_looked)
     deployments = DeploymentService(
         store, logs, engine, notices, cleaning, pipelines, paths, adapters.gpu_count, scheduler.look_again
     )
@@ -127,6 +134,8 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         languages=adapters.images.languages,
         health=functools.partial(_health, adapters),
         pods_of=engine.list_pods,
+        meters=meters,
+        load=engine.load,
     )
     sampler = Sampler(workshop, adapters.gauge, settings)
     janitor = Janitor(workshop, services.uploads, services.data_store)

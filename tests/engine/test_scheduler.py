@@ -333,13 +333,16 @@ async def test_a_plan_that_is_not_true_any_more_is_not_what_fires(store: SqlStor
     await server.scheduler.fire_due()
     found = [(one.due_at, one.status.value, await store.get_input_values(one.id)) for one in await executions(store)]
     ran = (TEN, "Pending", '{"n":7}')
-    assert found == {
-        "a new value": [(TEN, "Pending", '{"n":8}')],
-        "disabled": [],
-        "deleted": [],
-        "later": [(TEN + n * MINUTE, "Skipped", "{}") for n in range(2)] + [(TEN + 2 * MINUTE, *ran[1:])],
-        "fired by another server": [ran],
-        "full": [(TEN, "Skipped", "{}")],
-    }[happened]
+    assert (
+        found
+        == {
+            "a new value": [(TEN, "Pending", '{"n":8}')],
+            "disabled": [],
+            "deleted": [],
+            "later": [(TEN + n * MINUTE, "Skipped", "{}") for n in range(2)] + [(TEN + 2 * MINUTE, *ran[1:])],
+            "fired by another server": [ran],
+            "full": [(TEN, "Skipped", "{}")],
+        }[happened]
+    )
     if happened != "full":  # no place is kept by the plan
         assert sum(server.lanes.places._taken.values()) == len(server.lanes.dispatched)

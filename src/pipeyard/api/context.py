@@ -12,8 +12,10 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 from starlette.requests import Request
 
+from pipeyard.domain.loads import Load
 from pipeyard.domain.users import Environment
 from pipeyard.errors import AuthenticationError, PermissionDeniedError
+from pipeyard.ports import Meters
 from pipeyard.services.code_folders import CodeFolders
 from pipeyard.services.data_store import DataStoreService
 from pipeyard.services.deployments import DeploymentService
@@ -56,6 +58,8 @@ class Services:
     languages: Callable[[], Awaitable[Any]]
     health: Callable[[], Awaitable[dict[str, Any]]]
     pods_of: Callable[[str], Sequence[tuple[str, str]]]  # by deployment id
+    meters: Meters
+    load: Callable[[], Load]
 
 
 def services_of(request: Request) -> Services:

@@ -47,11 +47,18 @@ class Scheduler:
     """Sleeps until the next fire time that the store knows. What was planned ahead is fired if it is still so there."""
 
     def __init__(
-        self, store: DeploymentStore, ticks: Ticks, tasks: GuardedTasks, now: Callable[[], datetime] = clock.now
+        self,
+        store: DeploymentStore,
+        ticks: Ticks,
+        tasks: GuardedTasks,
+        looked: Callable[[datetime], None],
+        now: Callable[[], datetime] = clock.now,
     ) -> None:
+        """`looked` hears of each look that ended well: a scheduler that went silent can be seen."""
         self._store = store
         self._ticks = ticks
         self._tasks = tasks
+        self._looked = looked
         self._now = now
         self._planned: list[Firing] = []
         self._changed = asyncio.Event()
@@ -113,6 +120,7 @@ class Scheduler:
             self._changed.clear()
             try:
                 next_at = await self.fire_due()
+                self._looked(self._now())
                 if next_at is not None:
                     await self.plan_ahead(next_at)
             except Exception:

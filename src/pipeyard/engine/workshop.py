@@ -17,7 +17,7 @@ from pipeyard.engine.intake import Records
 from pipeyard.engine.pods import Order, Pod
 from pipeyard.errors import InvalidInputError, NotFoundError, PodError
 from pipeyard.pod.protocol import FailureKind
-from pipeyard.ports import DataStore, ImageBuilder, Runtime
+from pipeyard.ports import DataStore, ImageBuilder, Meters, Runtime
 from pipeyard.services.code_folders import CodeFolders
 from pipeyard.services.identities import IdentityService, PodScope
 from pipeyard.services.remembered import Remembered
@@ -40,6 +40,7 @@ class Workshop:
     variables: Remembered[str, dict[str, str]]  # by environment id
     environment_urls: Remembered[str, str]  # by environment id, as pods reach them
     control_url: str
+    meters: Meters
     notify: Callable[[str], None]  # after the commit of a change to a pipeline or deployment
     attended: set[PodRef] = field(default_factory=set)  # the pods that there are now
 

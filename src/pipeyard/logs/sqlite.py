@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -64,15 +64,20 @@ _DELETE_EVENTS = "DELETE FROM pod_events WHERE subject_id = ? AND subject = ?"
 class SqliteLogStore:
     """Implements `ports.LogStore`."""
 
-    def __init__(self, writing: sqlite3.Connection, reading: Sequence[sqlite3.Connection]) -> None:
-        self._writer = GroupCommit(writing, _begin, "log-writer")
+    def __init__(
+        self,
+        writing: sqlite3.Connection,
+        reading: Sequence[sqlite3.Connection],
+        committed: Callable[[int, float], None],
+    ) -> None:
+        self._writer = GroupCommit(writing, _begin, "log-writer", committed)
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         for connection in reading:
             self._idle.put(connection)
         self._readers = ThreadPoolExecutor(len(reading), "log-reader")
 
     @classmethod
-    def open(cls, path: Path) -> SqliteLogStore:
+    def open(cls, path: Path, committed: Callable[[int, float], None] = lambda writes, took_s: None) -> SqliteLogStore:
         """Open the file, made or brought up to date if need be. Raises StoreError."""
         opened: list[sqlite3.Connection] = []
         try:
@@ -84,7 +89,7 @@ class SqliteLogStore:
             for connection in opened:
                 connection.close()
             raise StoreError(f"the log file {path} cannot be opened: {error}") from error
-        return cls(opened[0], opened[1:])
+        return cls(opened[0], opened[1:], committed)
 
     def append(self, batch: LogBatch) -> asyncio.Future[None]:
         """Store durably, in the order of the calls. A batch with a pod event that was stored before changes nothing."""

@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 
 from pipeyard.clock import to_wire
 from pipeyard.domain.deployments import Deployment
-from pipeyard.domain.executions import Failure, NewExecution, Tick, pending
+from pipeyard.domain.executions import ExecutionStatus, Failure, Tick
 from pipeyard.domain.firings import Firing
 from pipeyard.domain.schedules import DueTicks, due_ticks
 from pipeyard.errors import PipeyardError
 from pipeyard.pod.protocol import FailureKind
 from pipeyard.ports import Engine
 from pipeyard.services.executions import ExecutionService
+from pipeyard.services.fire_times import FireTimes
 from pipeyard.store_ports import DeploymentStore
 
 # A firing that was planned ahead says that it was accepted when it was due: it must have been so, near enough.
@@ -30,6 +31,7 @@ class TickService:
     store: DeploymentStore
     engine: Engine
     executions: ExecutionService
+    fire_times: FireTimes
     catch_up_s: float
 
     async def fire(self, deployments: Sequence[Deployment], now: datetime) -> None:
@@ -56,7 +58,7 @@ class TickService:
 
         First all of it is durable, by the page, then it is given to the lanes: pods at work would hold up the commits.
         """
-        accepted: list[NewExecution] = []
+        accepted: list[Tick] = []
         try:
             for start in range(0, len(planned), PAGE):
                 accepted += await self._commit(self._admit(one, now) for one in planned[start : start + PAGE])
@@ -73,8 +75,8 @@ class TickService:
             return None
         return planned
 
-    async def _commit(self, found: Iterable[Firing | None]) -> Sequence[NewExecution]:
-        """Store them. The executions that are to run, each with its place."""
+    async def _commit(self, found: Iterable[Firing | None]) -> Sequence[Tick]:
+        """Store them. The ticks that are to run, each with its place in the queue."""
         firings: list[Firing] = []
         stored = frozenset[str]()
         try:
@@ -82,15 +84,19 @@ class TickService:
             if firings:
                 stored = await self.store.add_ticks(firings, self.executions.server_id)
         finally:
-            admitted = [firing.ticks[-1].execution for firing in firings if firing.ticks[-1].skipped is None]
-            for execution in admitted:
-                if execution.id not in stored:
-                    self.engine.withdraw(execution.deployment_id)
-        return [execution for execution in admitted if execution.id in stored]
+            admitted = [firing.ticks[-1] for firing in firings if firing.ticks[-1].skipped is None]
+            for tick in admitted:
+                if tick.execution.id not in stored:
+                    self.engine.withdraw(tick.execution.deployment_id)
+        for tick in (tick for firing in firings for tick in firing.ticks):
+            if tick.skipped is not None and tick.execution.id in stored:
+                self.executions.meters.execution_ended(ExecutionStatus.SKIPPED, tick.skipped)
+        return [tick for tick in admitted if tick.execution.id in stored]
 
-    def _dispatch(self, accepted: Sequence[NewExecution]) -> None:
-        for execution in accepted:
-            self.engine.dispatch(pending(execution))
+    def _dispatch(self, accepted: Sequence[Tick]) -> None:
+        for tick in accepted:
+            self.executions.dispatch(tick.execution, "schedule")
+        self.fire_times.dispatched(accepted)
 
     def _plan(self, deployment: Deployment, now: datetime) -> Firing | None:
         assert deployment.schedule is not None

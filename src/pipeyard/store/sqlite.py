@@ -32,10 +32,12 @@ class SqliteStore(SqlStore):
     """The store of one machine."""
 
     @classmethod
-    def open(cls, path: Path, encryption_key: bytes) -> SqliteStore:
+    def open(
+        cls, path: Path, encryption_key: bytes, committed: Callable[[int, float], None] = lambda writes, took_s: None
+    ) -> SqliteStore:
         """Open the database, made or brought up to date if need be. Raises StoreError."""
         cipher = Cipher(encryption_key)
-        database = SqliteDatabase.open(path, lambda connection: check_key(connection, cipher))
+        database = SqliteDatabase.open(path, lambda connection: check_key(connection, cipher), committed)
         return cls(database, cipher)
 
 
@@ -45,15 +47,17 @@ class SqliteDatabase:
     The readers also carry the write-ahead log into the file, a moment after a write: no commit waits for that.
     """
 
-    def __init__(self, writing: Engine, reading: Engine) -> None:
+    def __init__(self, writing: Engine, reading: Engine, committed: Callable[[int, float], None]) -> None:
         self._reading = reading
         self._writing = writing
-        self._writer = GroupCommit(writing.connect(), Connection.begin, "store-writer")
+        self._writer = GroupCommit(writing.connect(), Connection.begin, "store-writer", committed)
         self._readers = ThreadPoolExecutor(READERS, "store-reader")
         self._checkpoint: asyncio.TimerHandle | None = None
 
     @classmethod
-    def open(cls, path: Path, check: Callable[[Connection], None]) -> SqliteDatabase:
+    def open(
+        cls, path: Path, check: Callable[[Connection], None], committed: Callable[[int, float], None]
+    ) -> SqliteDatabase:
         """`check` looks at the database before anything is served. Raises StoreError."""
         writing, reading = _writing_engine(path), _reading_engine(path)
         try:
@@ -61,7 +65,7 @@ class SqliteDatabase:
             with writing.begin() as connection:
                 upgrade(connection)
                 check(connection)
-            return cls(writing, reading)
+            return cls(writing, reading, committed)
         except (DBAPIError, OSError) as error:
             writing.dispose()
             raise StoreError(f"the database {path} cannot be opened: {getattr(error, 'orig', error)}") from error

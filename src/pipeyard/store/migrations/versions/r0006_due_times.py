@@ -1,4 +1,4 @@
-"""Executions say when they were due: the list of them asks no other table, and a tick may be run after it was skipped."""
+"""Executions say when they were due: lists ask no other table, and a tick may be run after it was skipped."""
 
 from __future__ import annotations
 
