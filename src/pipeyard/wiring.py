@@ -28,6 +28,7 @@ from pipeyard.services.deployments import DeploymentService
 from pipeyard.services.endpoint_paths import endpoint_paths
 from pipeyard.services.executions import ExecutionService
 from pipeyard.services.fire_times import FireTimes
+from pipeyard.services.fires import FireService
 from pipeyard.services.followed_logs import FollowedLogs
 from pipeyard.services.identities import IdentityService
 from pipeyard.services.installation import find_environment, find_environment_url
@@ -115,6 +116,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         pipelines=pipelines,
         deployments=deployments,
         executions=executions,
+        fires=FireService(store, engine, executions),
         metrics=MetricService(store, pipelines, deployments, executions),
         resource_usage=ResourceUsageService(store, adapters.gauge, deployments, executions, settings),
         data_store=DataStoreService(

@@ -26,6 +26,7 @@ from pipeyard.engine.scheduler import Scheduler
 from pipeyard.monitoring.prometheus import PrometheusMeters
 from pipeyard.services.executions import ExecutionService
 from pipeyard.services.fire_times import FireTimes
+from pipeyard.services.fires import FireService
 from pipeyard.services.ticks import TickService
 from pipeyard.store.cipher import Cipher
 from pipeyard.store.sql import SqlStore
@@ -112,6 +113,8 @@ class Server:
         meters = PrometheusMeters()
         executions = ExecutionService(store, unused, unused, self.lanes, unused, unused, meters, name, 1000)  # type: ignore[arg-type]
         ticks = TickService(store, self.lanes, executions, FireTimes(meters), CATCH_UP_S)  # type: ignore[arg-type]
+        self.meters = meters
+        self.fires = FireService(store, self.lanes, executions)  # type: ignore[arg-type]
         self.tasks = GuardedTasks()
         self.scheduler = Scheduler(store, ticks, self.tasks, meters.scheduler_looked, now)
 

@@ -21,6 +21,7 @@ from pipeyard.services.data_store import DataStoreService
 from pipeyard.services.deployments import DeploymentService
 from pipeyard.services.endpoint_paths import EndpointPaths
 from pipeyard.services.executions import ExecutionService
+from pipeyard.services.fires import FireService
 from pipeyard.services.identities import Caller, IdentityService
 from pipeyard.services.metrics import MetricService
 from pipeyard.services.origins import Origins
@@ -44,6 +45,7 @@ class Services:
     pipelines: PipelineService
     deployments: DeploymentService
     executions: ExecutionService
+    fires: FireService
     metrics: MetricService
     resource_usage: ResourceUsageService
     data_store: DataStoreService
