@@ -69,10 +69,12 @@ async def _fire(platform: Platform, count: int) -> dict[str, list[float]]:
     platform.scheduler.start()
     await _until(lambda: len(dispatched) == count)
     chosen = ExecutionFilter(first.environment_id, status=ExecutionStatus.SUCCEEDED)
+    ended: list[str] = []
     async with asyncio.timeout(PATIENCE_S):
-        while len(ended := await store.list_executions(chosen)) < count:
+        while len(ended) < count:  # the store tells nobody
             await asyncio.sleep(0.5)
-    executions = [await store.get_execution(one.id) for one in ended]
+            ended = [one.id for one in await store.list_executions(chosen)]
+    executions = [await store.get_execution(one) for one in ended]
     return {
         "dispatched_ms": _after(due_at, dispatched),
         "started_ms": _after(due_at, [_started_at(one) for one in executions]),
@@ -95,7 +97,7 @@ def _after(due_at: datetime, instants: list[datetime]) -> list[float]:
 
 async def _until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 

@@ -22,6 +22,7 @@ from pipeyard.domain.executions import (
 )
 from pipeyard.domain.firings import Firing
 from pipeyard.domain.metrics import MetricOwner, MetricPage, MetricQuery, Recording
+from pipeyard.domain.modes import Mode
 from pipeyard.domain.pipelines import Pipeline, PipelineStatus
 from pipeyard.domain.projects import Project
 from pipeyard.domain.samples import MachineSample, PodPage, Samples, Span
@@ -82,7 +83,7 @@ class DeploymentStore(Protocol):
     async def get_deployment_by_id(self, deployment_id: str) -> Deployment | None: ...
     async def find_deployment_by_path(self, environment_id: str, endpoint_url_path: str) -> Deployment | None: ...
     async def list_deployments(
-        self, environment_id: str | None, pipeline_id: str | None = None
+        self, environment_id: str | None, pipeline_id: str | None = None, mode: Mode | None = None
     ) -> Sequence[Deployment]: ...
 
     async def set_deployment_status(self, deployment_id: str, status: DeploymentStatus) -> bool: ...

@@ -17,6 +17,10 @@ def backfill(world: World, **fields: Any) -> Bad:
     return Bad("POST", f"{API}/deployments/{periodic(world)}/backfill", {"json": body})
 
 
+def _endpoint(world: World) -> str:
+    return f"{API}/deployments/{world.deployment['name']}"
+
+
 def instant(sentence: str, value: object, *said: str) -> Any:
     """A beginning that is wrong."""
     return case(sentence, lambda w: backfill(w, **{"from": value}), 400, "from: ", *said)
@@ -25,13 +29,13 @@ def instant(sentence: str, value: object, *said: str) -> Any:
 CASES = (
     case(
         "an endpoint is run now",
-        lambda w: Bad("POST", f"{API}/deployments/{w.deployment['name']}/run-now"),
+        lambda w: Bad("POST", f"{_endpoint(w)}/run-now"),
         400,
         "no schedule",
     ),
     case(
         "an endpoint is backfilled",
-        lambda w: Bad("POST", f"{API}/deployments/{w.deployment['name']}/backfill", {"json": RANGE}),
+        lambda w: Bad("POST", f"{_endpoint(w)}/backfill", {"json": RANGE}),
         400,
         "no schedule",
     ),

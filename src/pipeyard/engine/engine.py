@@ -117,11 +117,8 @@ class RunningEngine:
             self._places.adopt(execution.id, execution.deployment_id)
             self._expect(execution)
         left = LeftPods(workshop.runtime, list(await workshop.runtime.list()))
-        for deployment in await workshop.store.list_deployments(None):
-            if deployment.mode is Mode.LOW_LATENCY:
-                await self._adopt_lane(
-                    deployment, [one for one in open_ones if one.deployment_id == deployment.id], left
-                )
+        for deployment in await workshop.store.list_deployments(None, mode=Mode.LOW_LATENCY):
+            await self._adopt_lane(deployment, [one for one in open_ones if one.deployment_id == deployment.id], left)
         for execution in open_ones:
             if (execution.deployment_id or "") not in self._lanes:
                 await self._adopt_elastic(execution, left)
