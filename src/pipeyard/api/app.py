@@ -69,6 +69,6 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(BodyLimit, settings=services.settings)
     app.add_middleware(EnvironmentPrefix)
     app.add_middleware(RequestIds)
-    routes = {context.endpoint: context.path or "" for context in iter_route_contexts(app.routes)}
+    routes = {one.endpoint: one.path for one in iter_route_contexts(app.routes) if one.endpoint and one.path}
     app.add_middleware(RequestMeters, meters=services.meters, routes=routes)
     return app
