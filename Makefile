@@ -10,7 +10,7 @@ setup: .venv/.ready .compat/.ready
 .venv/.ready: pyproject.toml uv.lock
 	test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv
 	test -x $(UV) || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv
-	$(UV) sync --quiet --locked --all-extras --inexact
+	$(UV) sync --quiet --locked --all-extras --inexact --compile-bytecode
 	touch $@
 
 # The clients of tests/compat/, each version in an environment of its own.
@@ -22,8 +22,10 @@ setup: .venv/.ready .compat/.ready
 demo: setup
 	KEEP=$(KEEP) .venv/bin/python examples/demo.py
 
+# Two at a time: most tests wait for processes. `PYTEST_ARGS="-n 0 -k name"` is for looking at one.
 test: setup
-	.venv/bin/pytest
+	.venv/bin/python -m compileall -q src
+	.venv/bin/pytest -n 2 $(PYTEST_ARGS)
 
 check: setup
 	.venv/bin/ruff check src tests bench examples

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.git_hosts import GitHost
 from tests.platforms import Platform
+
+SCENARIOS = "tests/compat/scenarios/"
+
+
+class _ByFile(LoadScopeScheduling):
+    """A file stays in one process, for its fixtures; so do all scenarios, whose last file reads what others showed."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return SCENARIOS if nodeid.startswith(SCENARIOS) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """For `pytest -n`."""
+    return _ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

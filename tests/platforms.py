@@ -9,7 +9,7 @@ import sys
 import textwrap
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,14 @@ START_TIMEOUT_S = 30.0
 class Platform:
     """`pipeyard up` on a data folder; the same folder can be started again."""
 
+    command: Sequence[str] = (str(PIPEYARD),)
+
     def __init__(self, folder: Path, **settings: object) -> None:
         self.folder = folder
         self.data_dir = folder / "data"
         self.port = 0  # a free one
+        # Tests send wrong tokens by the hundred, all from one address.
+        settings = {"token_failures_max": 0} | settings
         self._settings = {f"PIPEYARD_{name.upper()}": str(value) for name, value in settings.items()}
         self._process: subprocess.Popen[bytes] | None = None
         self.credentials: dict[str, str] = {}
@@ -44,7 +48,7 @@ class Platform:
         }
         with log:
             self._process = subprocess.Popen(
-                [str(PIPEYARD), "up", "--data-dir", str(self.data_dir), "--port", str(self.port)],
+                [*self.command, "up", "--data-dir", str(self.data_dir), "--port", str(self.port)],
                 env=environment | self._settings,
                 cwd=self.folder,
                 stdout=subprocess.PIPE,

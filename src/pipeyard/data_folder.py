@@ -15,6 +15,8 @@ from cryptography.fernet import Fernet
 from pipeyard.errors import SettingsError
 from pipeyard.wire import CONTROL_URL_VARIABLE, ENVIRONMENT_URL_VARIABLE, TOKEN_VARIABLE
 
+_ENCRYPTION_KEY = "encryption.key"
+
 
 @dataclass(frozen=True)
 class Credentials:
@@ -67,8 +69,25 @@ class DataFolder:
         return self._key("signing.key", secrets.token_hex(32)).strip()
 
     def encryption_key(self) -> bytes:
-        """Encrypts endpoint tokens and variables in the store."""
-        return self._key("encryption.key", Fernet.generate_key().decode()).strip().encode()
+        """Encrypts tokens and variables in the store. Two lines while it is being replaced, the newer first."""
+        return self._key(_ENCRYPTION_KEY, Fernet.generate_key().decode()).strip().encode()
+
+    def add_encryption_key(self) -> bytes:
+        """Put a new key before the one there is. What an earlier attempt has put there is kept."""
+        keys = self.encryption_key().split()
+        if len(keys) == 1:
+            keys.insert(0, Fernet.generate_key())
+            self._write_encryption_keys(keys)
+        return b"\n".join(keys)
+
+    def drop_old_encryption_key(self) -> Path:
+        """Once nothing is left that it opens. Where the other one is."""
+        return self._write_encryption_keys(self.encryption_key().split()[:1])
+
+    def _write_encryption_keys(self, keys: list[bytes]) -> Path:
+        place = self / "keys" / _ENCRYPTION_KEY
+        write_private(place, b"".join(key + b"\n" for key in keys).decode())
+        return place
 
     def _key(self, name: str, fresh: str) -> str:
         place = self / "keys" / name

@@ -8,6 +8,9 @@ PipeyardError
  ├─ ConflictError            the name is taken, or the state does not allow it now
  ├─ TooLargeError            beyond a limit on sizes
  ├─ QueueFullError           too many executions wait; come back later
+ ├─ TooManyAttemptsError     too many wrong tokens came from this address; come back later
+ ├─ UnavailableError         something the platform needs is away for now; try again
+ │   └─ DiskError            nothing can be stored at present
  ├─ ExecutionEndedError      the execution whose result was asked for did not succeed
  ├─ CreationFailedError      what was accepted could not be created, and the caller was held to see it
  ├─ BuildError               a pipeline cannot be built; the reason is for its author
@@ -45,15 +48,22 @@ class InvalidInputError(PipeyardError):
 
 
 class AuthenticationError(PipeyardError):
-    """No token, or a wrong one. `scheme` is what the `Authorization` header should begin with."""
+    """No token, or a wrong one. `scheme` is what the `Authorization` header should begin with.
 
-    def __init__(self, message: str, scheme: str = "Bearer") -> None:
+    `is_guess`: the token was never one of ours, as those of a caller that tries one after the other.
+    """
+
+    def __init__(self, message: str, scheme: str = "Bearer", *, is_guess: bool = False) -> None:
         super().__init__(message)
-        self.scheme = scheme
+        self.scheme, self.is_guess = scheme, is_guess
 
 
 class PermissionDeniedError(PipeyardError):
-    """A right token that may not do this."""
+    """A right token that may not do this; with `is_guess` the token of a signed URL that is none of ours."""
+
+    def __init__(self, message: str, *, is_guess: bool = False) -> None:
+        super().__init__(message)
+        self.is_guess = is_guess
 
 
 class NotFoundError(PipeyardError):
@@ -74,9 +84,38 @@ class TooLargeError(PipeyardError):
 class QueueFullError(PipeyardError):
     """Too many executions wait. `retry_after_s` is when to come back."""
 
+    def __init__(self, message: str, retry_after_s: int, **additional_data: Any) -> None:
+        super().__init__(message, retry_after_s=retry_after_s, **additional_data)
+        self.retry_after_s = retry_after_s
+
+
+class TooManyAttemptsError(PipeyardError):
+    """Too many wrong tokens came from the caller's address. `retry_after_s` is when it may try again."""
+
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message, retry_after_s=retry_after_s)
         self.retry_after_s = retry_after_s
+
+
+class UnavailableError(PipeyardError):
+    """Something the platform needs is away for now. The message says what, never where it is: that is for the log."""
+
+    def __init__(self, message: str, retry_after_s: int = 5) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.retry_after_s = retry_after_s
+
+    @property
+    def name(self) -> str:
+        """`Unavailable`, whatever it is: callers do the same."""
+        return "Unavailable"
+
+
+class DiskError(UnavailableError):
+    """Nothing can be stored at present, and nothing was. `trouble` is why, `retry_after_s` when to come back."""
+
+    def __init__(self, trouble: str, retry_after_s: int = 5) -> None:
+        super().__init__(f"nothing can be stored: {trouble}", retry_after_s)
+        self.trouble = trouble
 
 
 class ExecutionEndedError(PipeyardError):

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from pipeyard import clock
-from pipeyard.errors import StoreError
+from pipeyard.disk_troubles import describe_trouble
+from pipeyard.errors import DiskError, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +20,10 @@ T = TypeVar("T")
 
 
 class Transactional(Protocol):
-    """What the writer needs of a connection: `sqlite3.Connection` and `sqlalchemy.Connection` both have it."""
+    """What the writer needs of a connection: `sqlite3.Connection` and `sqlalchemy.Connection` both have it.
+
+    `close` gives up what is not committed.
+    """
 
     def commit(self) -> object: ...
     def rollback(self) -> object: ...
@@ -48,19 +52,27 @@ class GroupCommit(Generic[C]):
 
     Operations must be re-runnable: if one of a group raises, the group is rolled back and its halves are run again,
     so that in the end the guilty one alone fails. They touch the connection and nothing else, and never wait.
+
+    When the disk refuses, the whole group fails with DiskError, and the connection with it: after a sync that
+    failed, nothing that it remembers of the file may be trusted. The next group gets a fresh one.
     """
 
     def __init__(
         self,
-        connection: C,
+        connect: Callable[[], C],
         begin: Callable[[C], object],
         name: str,
         committed: Callable[[int, float], None] = lambda writes, took_s: None,
     ) -> None:
-        """`committed` hears in the thread how many writes a group had, and how many seconds it took."""
+        """The first connection is made at once: whoever opens sees its error.
+
+        `committed` hears in the thread how many writes a group had, and how many seconds it took.
+        """
         self._committed = committed
-        self._connection = connection
+        self._connect = connect
+        self._connection: C | None = connect()
         self._begin = begin
+        self._is_troubled = False
         self._queue: queue.SimpleQueue[_Write[C] | None] = queue.SimpleQueue()
         self._is_closed = False
         # Nothing may be queued behind the None that ends the thread: it would never be told.
@@ -78,6 +90,11 @@ class GroupCommit(Generic[C]):
             self._queue.put(_Write(operation, future))
         return future
 
+    async def check(self, write: Callable[[C], object]) -> None:
+        """Raises DiskError while nothing can be committed; `write` is tried only if the last commit failed."""
+        if self._is_troubled:
+            await self.submit(write)
+
     async def close(self) -> None:
         """Commit everything that is queued, then close the connection. Idempotent."""
         with self._lock:
@@ -93,7 +110,8 @@ class GroupCommit(Generic[C]):
             _tell(group)
             self._committed(len(group), clock.monotonic_s() - began_s)
         try:
-            self._connection.close()
+            if self._connection is not None:
+                self._connection.close()
         except Exception as error:
             self._ended.set_exception(error)
         else:
@@ -116,39 +134,63 @@ class GroupCommit(Generic[C]):
     def _commit(self, group: Sequence[_Write[C]]) -> None:
         """Run a group in one transaction; if one of several raises, each half in its own, in the same order."""
         try:
-            self._begin(self._connection)
+            connection = self._connection = self._connection or self._connect()
+            self._begin(connection)
         except BaseException as error:
-            self._fail(group, error)
+            self._break(group, error)
             return
         for write in group:
             try:
-                write.result = write.operation(self._connection)
+                write.result = write.operation(connection)
             except BaseException as error:
-                if len(group) == 1:
-                    self._fail(group, error)
+                if describe_trouble(error) is not None:
+                    self._break(group, error)
                     return
-                self._roll_back()
+                self._roll_back(connection)
+                if len(group) == 1:
+                    _fail(group, error)
+                    return
                 middle = len(group) // 2
                 self._commit(group[:middle])
                 self._commit(group[middle:])
                 return
         try:
-            self._connection.commit()
+            connection.commit()
         except BaseException as error:
-            self._fail(group, error)
+            self._break(group, error)
+        else:
+            self._is_troubled = False
 
-    def _fail(self, group: Sequence[_Write[C]], error: BaseException) -> None:
-        self._roll_back()
-        if isinstance(error, StopIteration):  # a future refuses it
-            error = RuntimeError("an operation raised StopIteration")
-        for write in group:
-            write.error = error
+    def _break(self, group: Sequence[_Write[C]], error: BaseException) -> None:
+        """Fail them all, and let the next group begin with another connection."""
+        trouble = describe_trouble(error)
+        if trouble is not None:
+            if not self._is_troubled:
+                log.error("nothing can be stored: %s (%s)", trouble, error)
+            self._is_troubled = True
+            unavailable = DiskError(trouble)
+            unavailable.__cause__ = error
+            error = unavailable
+        _fail(group, error)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except Exception:
+                log.debug("a connection that failed could not be closed", exc_info=True)
 
-    def _roll_back(self) -> None:
+    def _roll_back(self, connection: C) -> None:
         try:
-            self._connection.rollback()
+            connection.rollback()
         except Exception:
             log.exception("a transaction could not be rolled back")
+
+
+def _fail(group: Sequence[_Write[Any]], error: BaseException) -> None:
+    if isinstance(error, StopIteration):  # a future refuses it
+        error = RuntimeError("an operation raised StopIteration")
+    for write in group:
+        write.error = error
 
 
 def _tell(group: Sequence[_Write[Any]]) -> None:

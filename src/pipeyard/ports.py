@@ -39,6 +39,7 @@ class LogStore(Protocol):
         ...
 
     async def delete(self, subject: Subject, subject_ids: Iterable[str]) -> None: ...
+    async def check(self) -> None: ...  # as that of the store
     async def close(self) -> None: ...
 
 
@@ -190,7 +191,10 @@ class Engine(Protocol):
     """What the services ask of the engine. Each call comes after the commit of what it is about."""
 
     def admit(self, deployment_id: str | None) -> None:
-        """Keep a place in the queue of a deployment (None: the runs). Raises QueueFullError, ConflictError (not up)."""
+        """Keep a place in the queue of a deployment (None: the runs).
+
+        Raises QueueFullError, ConflictError (not up), DiskError (the disk).
+        """
         ...
 
     def withdraw(self, deployment_id: str | None) -> None:

@@ -10,13 +10,15 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeyard import clock
 from pipeyard.api.app import create_app
+from pipeyard.backups import BackUp, Restoring
 from pipeyard.data_folder import Credentials, DataFolder
 from pipeyard.data_store.local import LocalDataStore
 from pipeyard.domain.pods import IsolationLevel
 from pipeyard.errors import SettingsError
 from pipeyard.http_server import create_server, listen, local_url, watch_signals
-from pipeyard.images.archives import ArchiveLimits, keep_code
+from pipeyard.images.archives import ArchiveLimits, keep_code, unpack
 from pipeyard.images.enclosure import Enclosure
 from pipeyard.images.git_access import program_versions
 from pipeyard.images.git_repositories import GitRepositories
@@ -26,10 +28,12 @@ from pipeyard.monitoring.prometheus import PrometheusMeters
 from pipeyard.ports import Adapters, DataStore
 from pipeyard.runtimes.gpus import Gpus
 from pipeyard.runtimes.machine import MachineGauge
-from pipeyard.runtimes.process.runtime import PodOptions, ProcessRuntime
+from pipeyard.runtimes.process import PodLimits, PodOptions, ProcessRuntime
 from pipeyard.services.installation import ensure_environment, ensure_owner
 from pipeyard.settings import Settings
-from pipeyard.store.sqlite import SqliteStore
+from pipeyard.store.cipher import Cipher
+from pipeyard.store.copies import leave_out_deleted, settle_restored
+from pipeyard.store.sqlite import SqliteStore, change_unused, replace_key
 from pipeyard.wire import TOKEN_VARIABLE
 from pipeyard.wiring import Platform, wire
 
@@ -74,9 +78,6 @@ async def open_adapters(settings: Settings, folder: DataFolder) -> Adapters:
     )
     runtime = await ProcessRuntime.open(folder.root, pod_options(settings))
     gpus = Gpus()
-    limits = ArchiveLimits(
-        settings.archive_max_bytes, settings.archive_max_unpacked_bytes, settings.archive_max_members
-    )
     return Adapters(
         store=store,
         logs=SqliteLogStore.open(folder / "logs.db", functools.partial(meters.committed, "logs")),
@@ -89,16 +90,24 @@ async def open_adapters(settings: Settings, folder: DataFolder) -> Adapters:
             most_bytes=settings.archive_max_unpacked_bytes,
             places=asyncio.Semaphore(settings.builds_max),
         ),
-        keep_code=functools.partial(keep_code, limits=limits),
+        keep_code=functools.partial(keep_code, limits=_archive_limits(settings)),
         gauge=MachineGauge(folder.root, gpus),
         meters=meters,
         gpu_count=gpus.count,
     )
 
 
+def _archive_limits(settings: Settings) -> ArchiveLimits:
+    return ArchiveLimits(settings.archive_max_bytes, settings.archive_max_unpacked_bytes, settings.archive_max_members)
+
+
 def pod_options(settings: Settings) -> PodOptions:
     """What the runtime is opened with."""
-    return PodOptions(minimum=IsolationLevel(settings.isolation_minimum), orphan_s=settings.supervisor_orphan_s)
+    return PodOptions(
+        minimum=IsolationLevel(settings.isolation_minimum),
+        orphan_s=settings.supervisor_orphan_s,
+        limits=PodLimits(settings.pod_max_processes, settings.pod_disk_max_bytes),
+    )
 
 
 async def _open_data_store(settings: Settings, folder: DataFolder) -> DataStore:
@@ -135,16 +144,49 @@ async def end_left_pods(settings: Settings, folder: DataFolder) -> int:
         return len(refs)
 
 
+def rotate_key(folder: DataFolder) -> tuple[int, Path]:
+    """Encrypt everything with a new key. How many secrets, and where the key is. Raises SettingsError, StoreError.
+
+    Killed at any point, it leaves a file with the keys that are needed; the next call ends what was begun.
+    """
+    with folder.locked():
+        count = replace_key(folder / "pipeyard.db", folder.add_encryption_key())
+        return count, folder.drop_old_encryption_key()
+
+
+def back_up(folder: DataFolder, file: Path) -> int:
+    """Write everything of a data folder into an archive, while its server runs or not. How many files.
+
+    Objects in S3 are not in it. Raises ConflictError, NotFoundError.
+    """
+    backup = BackUp(folder.root, leave_out_deleted)
+    backup.write(file)
+    return backup.files
+
+
+def restore(settings: Settings, file: Path) -> int:
+    """The other way round, into a folder that is not there or empty. How many files. Raises PipeyardError."""
+
+    def settle(database: Path) -> None:
+        cipher = Cipher((database.parent / "keys" / "encryption.key").read_bytes())
+        change_unused(database, functools.partial(settle_restored, cipher=cipher, now=clock.now()))
+
+    restoring = Restoring(functools.partial(unpack, limits=_archive_limits(settings)), settle)
+    return restoring.read(file, settings.data_dir)
+
+
 async def examine_machine(settings: Settings) -> list[tuple[str, str]]:
     """What `pipeyard doctor` prints."""
     with tempfile.TemporaryDirectory() as trial:
         runtime = await ProcessRuntime.open(Path(trial), PodOptions())
+        pods = runtime.describe()
         languages = await VenvImageBuilder(Path(trial)).languages()
         await runtime.close()
     git = await program_versions()
     return [
         ("data folder", f"{settings.data_dir}{'' if settings.data_dir.is_dir() else ' (not there yet)'}"),
-        ("isolation", f"{runtime.isolation.value} (required: {settings.isolation_minimum})"),
+        ("isolation", f"{pods['isolation']} (required: {settings.isolation_minimum})"),
+        ("limits", pods["limits"]),
         ("languages", ", ".join(languages)),
         ("GPUs", str(Gpus().count)),
         ("git", git),

@@ -67,6 +67,11 @@ class Settings:
         "Far above the client's refresh margin of 120 s, short enough to expire.",
         Allowed("more than 120", lambda value: value > 120),
     )
+    token_failures_max: int = _setting(
+        100,
+        "Wrong tokens from one address in a minute: more than mistakes, too few for a search. 0: any number.",
+        _ZERO_OR_MORE,
+    )
     archive_max_bytes: int = _setting(50_000_000, "Code, not data: data belongs in the data store.", _ABOVE_ZERO)
     archive_max_unpacked_bytes: int = _setting(
         250_000_000, "Five times the archive; beyond it an archive is a bomb.", _ABOVE_ZERO
@@ -79,6 +84,11 @@ class Settings:
         5_000_000_000,
         "One file of an execution or object of the data store; streamed, so disk is the limit.",
         _ABOVE_ZERO,
+    )
+    disk_reserve_bytes: int = _setting(
+        100_000_000,
+        "With less free, nothing new is accepted: what runs needs room for its logs and results.",
+        _ZERO_OR_MORE,
     )
     data_store_url: str = _setting(
         "",
@@ -93,11 +103,25 @@ class Settings:
     queue_max_executions: int = _setting(
         1000, "Open executions per deployment; beyond it callers are told to come back.", _ABOVE_ZERO
     )
+    queue_max_total_executions: int = _setting(
+        10_000, "Open executions in all: they are adopted within a second of a start.", _ABOVE_ZERO
+    )
     schedule_catch_up_s: float = _setting(
         3600.0, "A tick missed by more is old news; an upgrade takes less.", _ZERO_OR_MORE
     )
     elastic_max_pods: int = _setting(
         max(4, os.cpu_count() or 1), "One a core; at least four, since many only wait.", _ABOVE_ZERO
+    )
+    elastic_ram_max_bytes: int = _setting(
+        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2,
+        "No execution takes the machine with it.",
+        _ABOVE_ZERO,
+    )
+    pod_max_processes: int = _setting(
+        1024, "With threads; above what libraries start, below what a machine has.", _ABOVE_ZERO
+    )
+    pod_disk_max_bytes: int = _setting(
+        20_000_000_000, "All files of a pod; room for a model, not for a runaway loop.", _ABOVE_ZERO
     )
     builds_max: int = _setting(2, "Building is disk and network; two hide each other's waits.", _ABOVE_ZERO)
     build_timeout_s: int = _setting(1800, "The largest scientific stacks install in minutes.", _ABOVE_ZERO)

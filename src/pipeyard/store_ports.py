@@ -111,7 +111,7 @@ class DeploymentStore(Protocol):
         ...
 
     async def exchange_deployments(self, one_id: str, two_id: str, updated_at: datetime, updated_by: str) -> bool:
-        """Trade their names, endpoint paths and tokens, all or nothing. False when one is gone."""
+        """Trade their names, endpoint ids, paths and tokens, all or nothing. False when one is gone."""
         ...
 
     async def delete_deployment(self, deployment_id: str) -> Sequence[str]:
@@ -188,4 +188,8 @@ class Store(UserStore, PipelineStore, DeploymentStore, ExecutionStore, MetricSto
     """The database. Everything that must not be lost is here."""
 
     async def add_server(self, server_id: str, started_at: datetime) -> None: ...
+    async def check(self) -> None:
+        """Raises DiskError while nothing can be committed. Costs nothing when the last commit went well."""
+        ...
+
     async def close(self) -> None: ...

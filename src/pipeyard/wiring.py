@@ -25,6 +25,7 @@ from pipeyard.services.cleaning import Cleaning
 from pipeyard.services.code_folders import CodeFolders
 from pipeyard.services.data_store import DataStoreService
 from pipeyard.services.deployments import DeploymentService
+from pipeyard.services.disk_watch import DiskWatch
 from pipeyard.services.endpoint_paths import endpoint_paths
 from pipeyard.services.executions import ExecutionService
 from pipeyard.services.fire_times import FireTimes
@@ -42,6 +43,7 @@ from pipeyard.services.resource_usage import ResourceUsageService
 from pipeyard.services.signed_urls import SignedUrls
 from pipeyard.services.templates import SHIPPED, load_templates
 from pipeyard.services.ticks import TickService
+from pipeyard.services.token_attempts import TokenAttempts
 from pipeyard.services.upload_ledger import UploadLedger
 from pipeyard.services.variables import VariableService
 from pipeyard.services.vector_databases import VectorDatabaseService
@@ -67,7 +69,8 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
     fire_times = FireTimes(meters)
     server_id = uuid.uuid4().hex
     await store.add_server(server_id, clock.now())
-    notices, places = Notices(), Places(settings.queue_max_executions)
+    notices, places = Notices(), Places(settings.queue_max_executions, settings.queue_max_total_executions)
+    disk = DiskWatch(folder.root, (store, adapters.logs), settings.disk_reserve_bytes)
     logs = FollowedLogs(adapters.logs, notices)
     identities = IdentityService(store, folder.signing_key(), settings.access_token_ttl_s)
     variables = Remembered(store.list_variables)
@@ -94,9 +97,10 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         environment_urls=Remembered(find_environment_url(store, url)),
         control_url=url,
         meters=meters,
+        elastic_ram_max_bytes=settings.elastic_ram_max_bytes,
         notify=notices.notify,
     )
-    engine = RunningEngine(workshop, settings, places)
+    engine = RunningEngine(workshop, settings, places, disk)
     cleaning, paths = Cleaning(files, logs), endpoint_paths(store)
     pipelines = PipelineService(store, logs, engine, notices, folders, cleaning, paths)
     projects, uploads = ProjectService(store), folder / "uploads"
@@ -112,6 +116,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
     services = Services(
         settings=settings,
         identities=identities,
+        token_attempts=TokenAttempts(settings.token_failures_max),
         variables=VariableService(store, variables),
         pipelines=pipelines,
         deployments=deployments,
@@ -134,7 +139,8 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         folders=folders,
         uploads=uploads,
         languages=adapters.images.languages,
-        health=functools.partial(_health, adapters),
+        disk=disk,
+        health=functools.partial(_health, adapters, disk, places),
         pods_of=engine.list_pods,
         meters=meters,
         load=engine.load,
@@ -144,6 +150,10 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
     return Platform(adapters, services, engine, scheduler, janitor, sampler, notices)
 
 
-async def _health(adapters: Adapters) -> dict[str, Any]:
-    isolation = f"isolation: {adapters.runtime.isolation.value}"
-    return {"store": {"status": "up"}, "pods": {"status": "up", "info": isolation}}
+async def _health(adapters: Adapters, disk: DiskWatch, places: Places) -> dict[str, Any]:
+    taken, most = places.taken_in_all, places.most_in_all
+    return {
+        "store": {"status": "up"} if disk.trouble is None else {"status": "down", "info": disk.trouble},
+        "queue": {"status": "up" if taken < most else "full", "info": f"{taken} of {most} executions are open"},
+        "pods": {"status": "up", "info": f"isolation: {adapters.runtime.isolation.value}"},
+    }

@@ -87,6 +87,8 @@ OBJECTS = [
     case("a path that is a dot", lambda w: ask("."), 400, "path_to_object", PATHS),
     case("a path with a NUL", lambda w: ask("a\0b"), 400, "path_to_object", "control character"),
     case("a path with a line end", lambda w: ask("a\nb"), 400, "path_to_object", "control character"),
+    case("a path with the variable of S3's forms", lambda w: Bad("GET", f"{STORE}/upload", {
+        "params": {"path_to_object": "a/${filename}"}}), 400, "path_to_object", "${filename}", "S3", PATHS),
     case("a path with half a surrogate", lambda w: Bad("POST", f"{STORE}/information", {
         "content": rb'{"path_to_object": "\ud800"}'}), 400, "path_to_object", "surrogate"),
     case("a path of 901 bytes", lambda w: ask("/".join(["a" * 200] * 4 + ["a" * 97])), 400, "path_to_object", "901"),

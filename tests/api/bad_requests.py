@@ -659,13 +659,6 @@ ACCESS = [
     case("a result of another deployment's execution", lambda w: Bad(
         "GET", f"/endpoints/v1/{w.other_deployment['endpoint_url_path']}/executions/{w.execution_id}"
         f"?token={w.other_deployment['endpoint_token']}", {}, None), 404, "no execution named"),
-    case("an archive without a token", lambda w: Bad(
-        "GET", f"{API}/pipelines/{w.pipeline}/archive", {}, None), 401, "download token"),
-    case("an archive with an access token", lambda w: Bad(
-        "GET", f"{API}/pipelines/{w.pipeline}/archive?token={w.access_token}", {}, None), 401, "download token"),
-    case("an archive with the token of another pipeline", lambda w: Bad(
-        "GET", f"{API}/pipelines/{w.broken_pipeline}/archive?token={w.download_token()}", {}, None), 404,
-        "no pipeline"),
 ]  # fmt: skip
 
 READS = [

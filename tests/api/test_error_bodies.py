@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from starlette.requests import Request
 
 from pipeyard.api import endpoints
 from pipeyard.api.app import MODULES
+from pipeyard.api.errors import error_answer
+from pipeyard.errors import UnavailableError
 from pipeyard.wire import API_PREFIX, SIGNED_CONTENT_PATH
 from tests.platforms import Platform
 
@@ -84,3 +87,16 @@ def test_a_refusal_that_waits_for_no_body_ends_the_request(stranger: httpx.Clien
         answer = stranger.post(f"{API_PREFIX}/pipelines", content=b"x" * 1_000_000)
         assert answer.status_code == 401
         check_body(answer)
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type", "name"),
+    [
+        (f"{API_PREFIX}/data-store/list", "application/json", '"name":"Unavailable"'),
+        (SIGNED_CONTENT_PATH, "application/xml", "<Code>ServiceUnavailable</Code>"),
+    ],
+)
+def test_what_is_away_for_now_is_to_be_tried_again(path: str, media_type: str, name: str) -> None:
+    answer = error_answer(Request({"type": "http", "path": path}), UnavailableError("the store is away", 7))
+    assert (answer.status_code, answer.headers["retry-after"], answer.media_type) == (503, "7", media_type)
+    assert name in bytes(answer.body).decode()

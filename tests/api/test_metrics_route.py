@@ -19,6 +19,7 @@ from pipeyard.domain.modes import Mode
 from pipeyard.domain.users import Environment
 from pipeyard.monitoring.prometheus import PrometheusMeters
 from pipeyard.services.identities import Caller, IdentityService, PodScope
+from pipeyard.services.token_attempts import TokenAttempts
 from pipeyard.settings import Settings
 from tests.platforms import Platform
 
@@ -36,6 +37,7 @@ def client(identities: IdentityService, meters: PrometheusMeters, **settings: An
         settings=Settings(**settings),
         meters=meters,
         identities=identities,
+        token_attempts=TokenAttempts(1000),
         load=lambda: EMPTY,
         environments=SimpleNamespace(get=environment),
     )

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import hmac
+import io
+import tarfile
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import jwt
 import pytest
-from starlette.requests import Request
 
-from pipeyard.api.context import reachable_url
-from pipeyard.services.identities import Caller
 from pipeyard.wire import SIGNED_CONTENT_PATH
 from tests.platforms import Platform
 
@@ -145,6 +143,24 @@ def test_head_tells_of_an_object_without_its_bytes(api: httpx.Client, stranger: 
 def test_an_object_that_is_not_there_is_no_such_key(api: httpx.Client, stranger: httpx.Client) -> None:
     refused = _refusal(stranger.get(_download_url(api, "signed/<gone>")), 404)
     assert (refused["Code"], refused["Message"]) == ("NoSuchKey", 'no object named "signed/<gone>"')
+
+
+def test_the_code_of_a_pipeline_is_read_by_a_signed_url_too(
+    platform: Platform, api: httpx.Client, stranger: httpx.Client
+) -> None:
+    name = platform.create_pipeline("def main(): return {}")
+    url = api.get(f"/api/v1/pipelines/{name}/download").json()["signed_url"]
+    assert url.startswith(f"{platform.url}{SIGNED_CONTENT_PATH}?token=")
+    answer = stranger.get(url)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-disposition"] == 'attachment; filename="code.tgz"'
+    with tarfile.open(fileobj=io.BytesIO(answer.content)) as archive:
+        assert archive.getnames()
+    assert stranger.head(url).headers["content-length"] == str(len(answer.content))
+    assert _refusal(stranger.put(url, content=b"x"), 403)["Code"] == "AccessDenied"
+    assert _refusal(stranger.post(url, files={"file": b"x"}), 403)["Code"] == "AccessDenied"
+    platform.sdk.delete_pipeline(name)
+    assert _refusal(stranger.get(url), 404)["Code"] == "NoSuchKey"
 
 
 def _tokens(platform: Platform, api: httpx.Client) -> dict[str, str]:
@@ -292,25 +308,6 @@ def test_whoever_reads_while_an_object_is_replaced_gets_one_whole_version(
                 done.set()
         assert replacing.result() > 5
     assert seen <= set(versions)
-
-
-@pytest.mark.parametrize(
-    ("pod_of", "expected"),
-    [(None, "https://public.example/environments/e"), ("execution:x", "http://10.0.0.7:8642/environments/e")],
-)
-def test_code_in_a_pod_is_sent_to_the_address_that_it_reaches(pod_of: str | None, expected: str) -> None:
-    settings = SimpleNamespace(public_url="https://public.example/")
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "scheme": "http",
-        "path": "/",
-        "query_string": b"",
-        "headers": [(b"host", b"10.0.0.7:8642")],
-        "app": SimpleNamespace(state=SimpleNamespace(services=SimpleNamespace(settings=settings))),
-        "pipeyard.environment_prefix": "/environments/e",
-    }
-    assert reachable_url(Request(scope), Caller("u", pod_of)) == expected
 
 
 def test_an_upload_beyond_the_limit_is_stopped(tmp_path: Path) -> None:

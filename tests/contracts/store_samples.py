@@ -85,6 +85,7 @@ def deployment(name: str = "live", of: str = "train", environment_name: str = "d
         created_by="ada",
         updated_at=NOON,
         updated_by="ada",
+        endpoint_id=f"endpoint-{name}",
     )
     return replace(made, **changes)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -22,6 +26,27 @@ from pipeyard.ports import DataStore
 
 pytestmark = pytest.mark.anyio
 
+# Ends an upload of two parts, and is killed when it comes to `{deadly}`.
+KILLED_AT_THE_END = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from pipeyard.data_store.durable_files import DurableFiles
+from pipeyard.data_store.local import LocalDataStore
+from pipeyard.data_store.part_folders import PartFolders
+
+async def main(root):
+    data_store = LocalDataStore(root / "store")
+    upload_id = await data_store.start_upload("big")
+    for number in (1, 2):
+        (root / "part").write_bytes(b"part%d" % number)
+        await data_store.take_part("big", upload_id, number, root / "part")
+    parts = await data_store.list_parts("big", upload_id)
+    print(upload_id, flush=True)
+    {deadly} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    await data_store.finish_upload("big", upload_id, parts)
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
 HOSTILE_PATHS = ["", "/etc/passwd", "../x", "a/../../x", "a//b", "./a", "a/.", "a\0b", "a" * 300, "a/", "/"]
 
 
@@ -286,3 +311,58 @@ async def test_a_part_that_comes_after_the_end_changes_nothing(tmp_path: Path, f
         await data_store.take_part("big", upload_id, 1, _file(folder, b"late"))
     assert await _content(data_store, "big") == b"x"
     assert list((tmp_path / "store" / "uploads").iterdir()) == []
+
+
+def _end_and_be_killed(root: Path, deadly: str) -> str:
+    """The id of the upload."""
+    program = [sys.executable, "-c", KILLED_AT_THE_END.replace("{deadly}", deadly), root]
+    killed = subprocess.run(program, stdout=subprocess.PIPE, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    return killed.stdout.strip()
+
+
+@pytest.mark.parametrize("deadly", ["DurableFiles.take", "PartFolders._remove"])
+async def test_an_end_that_was_killed_can_be_repeated(tmp_path: Path, deadly: str) -> None:
+    upload_id = _end_and_be_killed(tmp_path, deadly)
+    data_store = LocalDataStore(tmp_path / "store")
+    parts = await data_store.list_parts("big", upload_id)
+    assert [part.size for part in parts] == [5, 5]
+    await data_store.finish_upload("big", upload_id, parts)
+    assert await _content(data_store, "big") == b"part1part2"
+    assert [list((tmp_path / "store" / name).iterdir()) for name in ("uploads", "incoming")] == [[], []]
+
+
+async def test_a_part_that_is_sent_twice_at_once_is_one_of_the_two(tmp_path: Path, folder: Path) -> None:
+    data_store = LocalDataStore(tmp_path / "store")
+    upload_id = await data_store.start_upload("big")
+    for turn in range(100):
+        files = [_file(folder, b"%d %d" % (turn, which)) for which in range(2)]
+        etags = await asyncio.gather(*(data_store.take_part("big", upload_id, 1, file) for file in files))
+        (part,) = await data_store.list_parts("big", upload_id)
+        assert part.etag in etags
+    await data_store.finish_upload("big", upload_id, [part])
+    assert await _content(data_store, "big") == b"99 %d" % etags.index(part.etag)
+
+
+async def test_an_end_says_which_part_was_sent_again_meanwhile_and_can_be_repeated(
+    tmp_path: Path, folder: Path
+) -> None:
+    data_store = LocalDataStore(tmp_path / "store")
+    upload_id = await data_store.start_upload("big")
+    await data_store.take_part("big", upload_id, 1, _file(folder, b"first"))
+    listed = await data_store.list_parts("big", upload_id)
+    await data_store.take_part("big", upload_id, 1, _file(folder, b"other"))
+    with pytest.raises(InvalidInputError, match="part 1 was sent again"):
+        await data_store.finish_upload("big", upload_id, listed)
+    await data_store.finish_upload("big", upload_id, await data_store.list_parts("big", upload_id))
+    assert await _content(data_store, "big") == b"other"
+
+
+async def test_an_upload_that_is_being_ended_is_not_swept_away(tmp_path: Path, folder: Path) -> None:
+    data_store = LocalDataStore(tmp_path / "store")
+    upload_id = await data_store.start_upload("big")
+    await data_store.take_part("big", upload_id, 1, _file(folder, b"x"))
+    place = tmp_path / "store" / "uploads" / upload_id
+    place.rename(place.with_suffix(".joining"))
+    await data_store.sweep_uploads(clock.now() + timedelta(seconds=1))
+    assert len(await LocalDataStore(tmp_path / "store").list_parts("big", upload_id)) == 1

@@ -18,7 +18,7 @@ import pytest
 from pipeyard.domain.deployments import Mode
 from pipeyard.domain.pods import IsolationLevel, PodPhase, PodSpec
 from pipeyard.errors import PodError
-from pipeyard.pod import protocol
+from pipeyard.pod import cgroups, process_tree, protocol
 from pipeyard.ports import Runtime
 from pipeyard.runtimes.process import PodOptions, ProcessRuntime
 
@@ -225,6 +225,29 @@ def test_exited_is_an_event(run):
         await asyncio.sleep(0)
         os.kill(ref.pid, signal.SIGKILL)
         await asyncio.wait_for(asyncio.gather(*waiting), 30)
+
+    run(scenario)
+
+
+def test_what_hides_from_its_pod_ends_with_it(run):
+    async def scenario(runtime, spec):
+        (spec.code / "main.py").write_text(
+            "import subprocess, time\n"
+            "def f():\n"
+            "    subprocess.Popen(['sleep', '1000'], env={}, start_new_session=True)\n"
+            "    print('left', flush=True)\n"
+            "    time.sleep(1000)\n"
+        )
+        ref = await runtime.start(spec)
+        with await runtime.connect(ref) as stream:
+            await _ask(stream, _execute("x"), until="log")
+        left = process_tree.descendants(ref.pid)
+        assert len(left) == 2  # the worker and what it has left
+        if runtime.isolation is IsolationLevel.PROCESS and not cgroups.members(ref.pod_id):
+            pytest.skip("the next server cannot find it without a pid namespace and without cgroups")
+        os.kill(ref.pid, signal.SIGKILL)  # the supervisor, which would have ended them
+        await runtime.exited(ref)
+        assert not {pid for pid, _ in process_tree.living()} & set(left)
 
     run(scenario)
 

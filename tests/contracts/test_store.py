@@ -196,11 +196,22 @@ async def test_two_deployments_exchange_their_addresses_and_nothing_else(store: 
     await store.add_deployment(two)
     assert await store.exchange_deployments(one.id, two.id, later(7), "bob")
     stamp = {"updated_at": later(7), "updated_by": "bob"}
-    moved = replace(two, name="live", endpoint_url_path="at", endpoint_token="token-of-one", **stamp)
+    taken = {
+        "name": "live",
+        "endpoint_url_path": "at",
+        "endpoint_token": "token-of-one",
+        "endpoint_id": "endpoint-live",
+    }
+    moved = replace(two, **taken, **stamp)
     assert await store.get_deployment_by_id(two.id) == moved
     assert await store.find_deployment_by_path(environment().id, "at") == moved
     assert await store.get_deployment(environment().id, "next") == replace(
-        one, name="next", endpoint_url_path="beside", endpoint_token="token-of-two", **stamp
+        one,
+        name="next",
+        endpoint_url_path="beside",
+        endpoint_token="token-of-two",
+        endpoint_id="endpoint-next",
+        **stamp,
     )
     assert not await store.exchange_deployments(one.id, "nothing", later(8), "bob")
     assert await store.get_deployment_by_id(two.id) == moved

@@ -49,7 +49,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 async def test_an_execution_lives_from_pending_to_succeeded(store: Store) -> None:
-    await store.add_execution(execution("x", deployed_as="live"), "s1")
+    await store.add_execution(execution("x", deployed_as="live", endpoint_id="endpoint"), "s1")
     assert await store.get_status("x") is ExecutionStatus.PENDING
     assert await store.start_execution("x", "s1", later(1))
     assert await store.get_status("x") is ExecutionStatus.RUNNING
@@ -68,6 +68,7 @@ async def test_an_execution_lives_from_pending_to_succeeded(store: Store) -> Non
         created_by="ada",
         started_at=later(1),
         ended_at=later(2),
+        endpoint_id="endpoint",
     )
     assert await store.get_input_values("x") == '{"a":1}'
     assert await store.get_output_values("x") == '{"c":"done"}'

@@ -10,7 +10,10 @@ from tests.docs.pages import REFERENCE
 PAGE = REFERENCE / "settings.md"
 FLAGS = {"data_dir": "--data-dir", "host": "--host", "port": "--port"}
 # Not the same on every machine.
-COMPUTED_DEFAULTS = {"elastic_max_pods": "one per core, at least 4"}
+COMPUTED_DEFAULTS = {
+    "elastic_max_pods": "one per core, at least 4",
+    "elastic_ram_max_bytes": "half of the machine's memory",
+}
 
 HEAD = """# Settings
 

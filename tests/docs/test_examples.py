@@ -48,6 +48,7 @@ def test_what_a_page_shows_works(
     Path(".pipeyard").symlink_to(platform.data_dir)
     Path("examples").symlink_to(ROOT / "examples")
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "120")
     if "REPOSITORY_URL" in page.text:
         prepare_repository(request.getfixturevalue("git_host"), platform, monkeypatch)
     before = _pipelines(platform)

@@ -19,7 +19,7 @@ LONGEST = "/".join(["n" * 249] * 3 + ["n" * 150])
 
 
 @pytest.mark.parametrize(
-    "path", ["a", "a b/é.bin", "日本/x", "...", "a..b/.c", "-", "a\\b", "{x}", "%2e%2e", LONGEST, "👩‍🔬"]
+    "path", ["a", "a b/é.bin", "日本/x", "...", "a..b/.c", "-", "a\\b", "{x}", "${x}", "%2e%2e", LONGEST, "👩‍🔬"]
 )
 def test_what_can_be_stored_is_a_path(path: str) -> None:
     assert check_object_path("p", path) == path
@@ -29,6 +29,7 @@ def test_what_can_be_stored_is_a_path(path: str) -> None:
     "path",
     [
         None, "", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a/.", "a\0b", "a\nb", "a\x7f", "\ud800",
+        "${filename}", "a/b-${filename}.csv",
         1, ["a"],
         "n" * 251, f"{LONGEST}/n", "é" * 126,
     ],

@@ -93,8 +93,7 @@ def test_an_address_by_which_code_may_be_fetched_is_taken_as_it_is(url: str, hos
     assert check_url("u", url) == url
     repository = Repository(url)
     assert repository.host == host
-    assert repository.is_ssh == (port != 0)
-    assert not repository.is_ssh or repository.ssh_port == port
+    assert port == 0 or repository.ssh_port == port  # 0: by HTTPS
 
 
 @pytest.mark.parametrize("url", BAD_URLS)

@@ -75,6 +75,9 @@ class InlineDatabase:
         await asyncio.sleep(0)
         return result
 
+    async def check(self, write: Callable[[Connection], Any]) -> None:
+        """It has no disk."""
+
     async def close(self) -> None:
         self.connection.close()
         self.connection.engine.dispose()
@@ -84,7 +87,7 @@ class Lanes:
     """What stands for the engine: counts places as the real one does, and keeps what it is given to run."""
 
     def __init__(self, most: int) -> None:
-        self.places = Places(most)
+        self.places = Places(most, 10**9)
         self.dispatched: list[str] = []
         self.got_one = asyncio.Event()
 

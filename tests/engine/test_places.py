@@ -7,19 +7,20 @@ from pipeyard.errors import QueueFullError
 
 
 def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
-    places = Places(2)
+    places = Places(2, 10)
     for execution_id in ("a", "b"):
         places.take("d")
         places.occupy(execution_id, "d")
     with pytest.raises(QueueFullError) as refused:
         places.take("d")
     assert refused.value.retry_after_s >= 1
+    assert refused.value.additional_data["position"] == 3
     places.take("another")
     places.take(None)
 
 
 def test_a_place_is_given_back_once() -> None:
-    places = Places(1)
+    places = Places(1, 10)
     places.take("d")
     places.occupy("a", "d")
     places.leave("a")
@@ -30,7 +31,7 @@ def test_a_place_is_given_back_once() -> None:
 
 
 def test_adopted_executions_count_beyond_the_limit() -> None:
-    places = Places(1)
+    places = Places(1, 10)
     places.adopt("a", "d")
     places.adopt("b", "d")
     places.leave("a")
@@ -38,3 +39,15 @@ def test_adopted_executions_count_beyond_the_limit() -> None:
         places.take("d")
     places.forget("d")
     places.take("d")
+
+
+def test_the_queues_of_all_deployments_together_are_bounded_too() -> None:
+    places = Places(10, 3)
+    for deployment_id in ("a", "b", None):
+        places.take(deployment_id)
+    with pytest.raises(QueueFullError, match="3 executions are open on this platform") as refused:
+        places.take("c")
+    assert refused.value.additional_data["position"] == 1
+    places.give_back("a")
+    places.take("c")
+    assert places.taken_in_all == 3

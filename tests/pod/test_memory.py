@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeyard.domain.pods import IsolationLevel
+
 LIMIT_BYTES = 128 * 1024**2
 GREEDY = """
     import time
@@ -66,6 +68,51 @@ def test_without_cgroups_the_supervisor_watches(pods, unisolated_pods, occupied)
         connection.execute("large", inputs={"mebibytes": 400, "rest_s": 10})
         check_out_of_memory(connection.finished("large"))
         connection.wait_for_end()
+
+
+def test_what_forked_processes_have_in_common_is_watched_once(pods, occupied):
+    connection = pods.open(
+        """
+        import os, time
+        def f():
+            hoard = bytearray(80 * 1024**2)
+            children = []
+            for _ in range(4):
+                children.append(os.fork())
+                if not children[-1]:
+                    time.sleep(0.5)
+                    os._exit(0)
+            return {"mebibytes": sum(not os.waitpid(child, 0)[1] for child in children)}
+        """,
+        pod_id=occupied,
+        ram_request_bytes=LIMIT_BYTES,
+        outputs=OUTPUTS,
+    )
+    assert connection.run().values == {"mebibytes": 4}
+
+
+def test_memory_in_dev_shm_is_watched_too(pods, occupied):
+    connection = pods.open(
+        """
+        import time
+        def f():
+            with open("/dev/shm/hoard", "wb") as file:
+                file.write(bytes(60 * 1024**2))
+            hoard = bytearray(90 * 1024**2)
+            time.sleep(10)
+        """,
+        pod_id=occupied,
+        ram_request_bytes=LIMIT_BYTES,
+    )
+    if pods.runtime.isolation is IsolationLevel.NAMESPACES:
+        check_out_of_memory(connection.run())
+
+
+def test_an_elastic_pod_is_told_whom_to_ask_for_more_memory(pods):
+    connection = pods.elastic(GREEDY, ram_request_bytes=LIMIT_BYTES, outputs=OUTPUTS)
+    failure = connection.run(inputs={"mebibytes": 400, "rest_s": 10}).failure
+    assert failure["kind"] == "out_of_memory"
+    assert "ask the operator to raise elastic_ram_max_bytes to at least" in failure["remedy"]
 
 
 def test_what_the_worker_starts_counts_too(pods):

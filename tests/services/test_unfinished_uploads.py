@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from pipeyard import clock
 from pipeyard.data_store.local import LocalDataStore
-from pipeyard.errors import NotFoundError
+from pipeyard.errors import InvalidInputError, NotFoundError
 from pipeyard.services.data_store import DataStoreService
 from pipeyard.services.signed_urls import SignedUrls
 from pipeyard.services.upload_ledger import UploadLedger
@@ -50,6 +51,43 @@ async def test_an_upload_of_yesterday_is_dropped_and_one_of_today_is_not(
     assert await service.sign_part("e", _part(new), "http://x")
     with pytest.raises(NotFoundError):
         await service.sign_part("e", _part(old), "http://x")
+
+
+@pytest.mark.parametrize("content", [b"", b'{"key": "obj', b"\0" * 40, b"[]", b"\xff", b"{}"])
+async def test_an_upload_of_which_a_power_loss_left_nothing_readable_is_none(
+    service: DataStoreService, tmp_path: Path, content: bytes
+) -> None:
+    upload_id = await service.start_upload("e", "a")
+    (tmp_path / "ledger" / f"{upload_id}.json").write_bytes(content)
+    with pytest.raises(NotFoundError, match="it has ended, or expired"):
+        await service.sign_part("e", _part(upload_id), "http://x")
+
+
+async def test_what_is_known_of_an_upload_is_on_the_disk_before_its_caller_is_answered(
+    service: DataStoreService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    flush = os.fsync
+
+    def noting(descriptor: int) -> None:
+        flushed.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    upload_id = await service.start_upload("e", "a")
+    for _ in range(2):
+        assert flushed[-2:] == [f".{upload_id}.json.part", "ledger"]
+        flushed.clear()
+        await service.sign_part("e", _part(upload_id), "http://x")
+
+
+async def test_parts_that_are_announced_at_once_are_all_known(service: DataStoreService) -> None:
+    upload_id = await service.start_upload("e", "a")
+    sized = _part(upload_id) | {"part_number": 3, "size": 10}
+    plain = [_part(upload_id) | {"part_number": number} for number in (1, 2)]
+    await asyncio.gather(*(service.sign_part("e", fields, "http://x") for fields in (plain[0], sized, plain[1])))
+    with pytest.raises(InvalidInputError, match="beyond the end"):
+        await service.sign_part("e", _part(upload_id) | {"part_number": 4}, "http://x")
 
 
 async def test_an_upload_is_that_of_its_environment_and_its_object(service: DataStoreService) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from pipeyard.errors import StoreError
+from pipeyard.errors import DiskError, StoreError
 from pipeyard.group_commit import GroupCommit
 
 pytestmark = pytest.mark.anyio
@@ -22,10 +23,19 @@ class Journal:
     """A writer's connection that writes down what the writer does with it, and can be made to wait or to fail."""
 
     def __init__(self, path: Path) -> None:
-        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self.connection.execute("CREATE TABLE IF NOT EXISTS words (word TEXT UNIQUE)")
+        self.path = path
         self.steps: list[str] = []
         self.commit_error: Exception | None = None
+        self.connect_error: Exception | None = None
+
+    def connect(self) -> Journal:
+        """As the writer does at the start, and after what it had is broken."""
+        if self.connect_error is not None:
+            raise self.connect_error
+        self.steps.append("connect")
+        self.connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self.connection.execute("CREATE TABLE IF NOT EXISTS words (word TEXT UNIQUE)")
+        return self
 
     def execute(self, *statement: Any) -> sqlite3.Cursor:
         return self.connection.execute(*statement)
@@ -56,7 +66,7 @@ def journal(tmp_path: Path) -> Journal:
 
 @pytest.fixture
 async def writer(journal: Journal) -> AsyncIterator[GroupCommit[Journal]]:
-    opened = GroupCommit(journal, Journal.begin, "test-writer")
+    opened = GroupCommit(journal.connect, Journal.begin, "test-writer")
     yield opened
     await opened.close()
 
@@ -100,7 +110,7 @@ async def test_what_is_queued_meanwhile_shares_one_commit(writer: GroupCommit[Jo
     futures = [writer.submit(add(str(n))) for n in range(100)]
     release.set()
     assert await asyncio.gather(*futures) == [str(n) for n in range(100)]
-    assert journal.steps == ["begin", "commit"] * 2
+    assert journal.steps == ["connect", *["begin", "commit"] * 2]
 
 
 async def test_operations_run_in_the_order_of_the_calls_whether_awaited_or_not(
@@ -137,18 +147,77 @@ async def test_a_failed_operation_leaves_nothing_half_done(writer: GroupCommit[J
     assert words(tmp_path / "words.sqlite") == []
 
 
-async def test_a_commit_that_fails_fails_its_group_and_not_the_next(
-    writer: GroupCommit[Journal], journal: Journal, tmp_path: Path
+@pytest.mark.parametrize(
+    ("error", "words_of_it"),
+    [
+        (OSError(errno.ENOSPC, "no space"), "the disk of the data folder is full: free some room"),
+        (OSError(errno.EROFS, "read-only"), "the disk of the data folder is read-only"),
+        (OSError(errno.EIO, "input/output error"), "the disk of the data folder is failing"),
+    ],
+    ids=["full", "read-only", "failing"],
+)
+async def test_a_commit_that_the_disk_refuses_fails_its_group_and_not_the_next(
+    writer: GroupCommit[Journal], journal: Journal, tmp_path: Path, error: OSError, words_of_it: str
 ) -> None:
     _, release = hold(writer)
     futures = [writer.submit(add("a")), writer.submit(add("b"))]
-    journal.commit_error = OSError("disk full")
+    journal.commit_error = error
     release.set()
     results = await asyncio.gather(*futures, return_exceptions=True)
-    assert [type(result) for result in results] == [OSError, OSError]
+    assert [type(result) for result in results] == [DiskError, DiskError]
+    assert words_of_it in str(results[0])
     journal.commit_error = None
     assert await writer.submit(add("c")) == "c"
     assert words(tmp_path / "words.sqlite") == ["c"]
+
+
+async def test_after_a_failed_commit_the_connection_is_another_one(
+    writer: GroupCommit[Journal], journal: Journal
+) -> None:
+    journal.commit_error = OSError(errno.EIO, "sync")
+    with pytest.raises(DiskError):
+        await writer.submit(add("a"))
+    journal.commit_error = None
+    await writer.submit(add("b"))
+    assert journal.steps == ["connect", "begin", "close", "connect", "begin", "commit"]
+
+
+async def test_a_group_that_the_disk_refuses_midway_is_not_tried_in_halves(
+    writer: GroupCommit[Journal], journal: Journal, tmp_path: Path
+) -> None:
+    def refused(connection: Any) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    _, release = hold(writer)
+    futures: list[asyncio.Future[Any]] = [writer.submit(add("a")), writer.submit(refused), writer.submit(add("b"))]
+    release.set()
+    results = await asyncio.gather(*futures, return_exceptions=True)
+    assert {type(result) for result in results} == {DiskError}
+    assert journal.steps.count("begin") == 2
+    assert words(tmp_path / "words.sqlite") == []
+
+
+async def test_as_long_as_there_is_no_connection_every_group_is_refused(
+    writer: GroupCommit[Journal], journal: Journal
+) -> None:
+    journal.commit_error = journal.connect_error = OSError(errno.EROFS, "read-only")
+    for word in "abc":
+        with pytest.raises(DiskError, match="read-only"):
+            await writer.submit(add(word))
+    journal.commit_error = journal.connect_error = None
+    assert await writer.submit(add("d")) == "d"
+
+
+async def test_a_check_tries_to_write_only_after_a_failure(writer: GroupCommit[Journal], journal: Journal) -> None:
+    await writer.check(add("tried"))
+    assert journal.steps == ["connect"]
+    journal.commit_error = OSError(errno.ENOSPC, "no space")
+    for word in "ab":
+        with pytest.raises(DiskError):
+            await (writer.submit(add(word)) if word == "a" else writer.check(add(word)))
+    journal.commit_error = None
+    await writer.check(add("tried"))
+    await writer.check(add("tried"))  # unique: it would fail if it were run again
 
 
 async def test_a_transaction_that_cannot_begin_fails_its_group_and_not_the_next(
@@ -179,7 +248,7 @@ async def test_a_cancelled_caller_does_not_take_the_write_back(writer: GroupComm
 
 
 async def test_closing_commits_what_is_queued(journal: Journal, tmp_path: Path) -> None:
-    writer = GroupCommit(journal, Journal.begin, "test-writer")
+    writer = GroupCommit(journal.connect, Journal.begin, "test-writer")
     futures = [writer.submit(add(str(n))) for n in range(20)]
     await asyncio.gather(writer.close(), writer.close())
     assert [await future for future in futures] == [str(n) for n in range(20)]
@@ -190,7 +259,7 @@ async def test_closing_commits_what_is_queued(journal: Journal, tmp_path: Path) 
 
 
 def test_two_event_loops_can_share_a_writer(journal: Journal, tmp_path: Path) -> None:
-    writer = GroupCommit(journal, Journal.begin, "test-writer")
+    writer = GroupCommit(journal.connect, Journal.begin, "test-writer")
     gathered: list[list[str]] = []
 
     async def fill(half: str) -> None:
@@ -209,7 +278,7 @@ def test_two_event_loops_can_share_a_writer(journal: Journal, tmp_path: Path) ->
 
 
 def test_a_loop_that_ended_does_not_stop_the_writer(journal: Journal, tmp_path: Path) -> None:
-    writer = GroupCommit(journal, Journal.begin, "test-writer")
+    writer = GroupCommit(journal.connect, Journal.begin, "test-writer")
     release = threading.Event()
 
     async def leave() -> None:

@@ -83,6 +83,8 @@ def test_an_upgrade_keeps_deployments_and_their_executions(engine: Engine) -> No
         connection.commit()
         assert connection.exec_driver_sql("SELECT id, schedule FROM deployments").all() == [("d", None)]
         assert connection.exec_driver_sql("SELECT id, deployment_id FROM executions").all() == [("x", "d")]
+        for table in ("deployments", "executions"):
+            assert connection.exec_driver_sql(f"SELECT endpoint_id FROM {table}").all() == [("d",)]
 
 
 def test_a_second_upgrade_changes_nothing(engine: Engine) -> None:

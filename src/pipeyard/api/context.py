@@ -12,6 +12,7 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 from starlette.requests import Request
 
+from pipeyard.api.token_attempts import Attempt, address_of
 from pipeyard.domain.loads import Load
 from pipeyard.domain.users import Environment
 from pipeyard.errors import AuthenticationError, PermissionDeniedError
@@ -19,6 +20,7 @@ from pipeyard.ports import Meters
 from pipeyard.services.code_folders import CodeFolders
 from pipeyard.services.data_store import DataStoreService
 from pipeyard.services.deployments import DeploymentService
+from pipeyard.services.disk_watch import DiskWatch
 from pipeyard.services.endpoint_paths import EndpointPaths
 from pipeyard.services.executions import ExecutionService
 from pipeyard.services.fires import FireService
@@ -30,6 +32,7 @@ from pipeyard.services.projects import ProjectService
 from pipeyard.services.remembered import Remembered
 from pipeyard.services.resource_usage import ResourceUsageService
 from pipeyard.services.templates import TemplateService
+from pipeyard.services.token_attempts import TokenAttempts
 from pipeyard.services.variables import VariableService
 from pipeyard.services.vector_databases import VectorDatabaseService
 from pipeyard.settings import Settings
@@ -41,6 +44,7 @@ class Services:
 
     settings: Settings
     identities: IdentityService
+    token_attempts: TokenAttempts
     variables: VariableService
     pipelines: PipelineService
     deployments: DeploymentService
@@ -58,6 +62,7 @@ class Services:
     folders: CodeFolders
     uploads: Path
     languages: Callable[[], Awaitable[Any]]
+    disk: DiskWatch
     health: Callable[[], Awaitable[dict[str, Any]]]
     pods_of: Callable[[str], Sequence[tuple[str, str]]]  # by deployment id
     meters: Meters
@@ -95,6 +100,13 @@ def bearer_token(request: Request) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
+def attempt(request: Request, token: str) -> Attempt:
+    """`with attempt(request, token):` around each look at a token. Raises TooManyAttemptsError before it."""
+    hub = services_of(request)
+    address = address_of(request, is_behind_proxy=bool(hub.settings.public_url))
+    return Attempt(hub.token_attempts, address, token)
+
+
 class AccessToken(SecurityBase):
     """Who holds the access token of the request. By this class OpenAPI sees which routes need one."""
 
@@ -106,7 +118,8 @@ class AccessToken(SecurityBase):
         token = bearer_token(request)
         if token is None:
             raise AuthenticationError("no access token: send the header Authorization: Bearer <access token>")
-        return services_of(request).identities.authenticate(token)
+        with attempt(request, token):
+            return services_of(request).identities.authenticate(token)
 
 
 Hub = Annotated[Services, Depends(services_of)]

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pipeyard.api.context import Hub, TokenHolder
+from pipeyard.api.context import Hub, TokenHolder, attempt
 from pipeyard.api.json_answers import json_answer
 from pipeyard.api.operations import TEXT, operation, record
 from pipeyard.api.queries import read_object
@@ -32,7 +32,9 @@ async def refresh_access_token(request: Request, hub: Hub) -> Response:
     token = (await read_object(request)).get("refresh_token")
     if token is None or token == "":
         raise InvalidInputError("refresh_token", "is missing", "the SDK token")
-    return json_answer({"access_token": await hub.identities.refresh(check_free_text("refresh_token", token))})
+    sdk_token = check_free_text("refresh_token", token)
+    with attempt(request, sdk_token):
+        return json_answer({"access_token": await hub.identities.refresh(sdk_token)})
 
 
 @router.get("/users/me", summary="The user of the access token", **operation({200: ("The user", _USER)}))

@@ -159,7 +159,10 @@ async def update_deployment(name: Name, request: Request, hub: Hub, environment:
     **operation({200: ("The deployment that has the name now", EXCHANGED)}, body=EXCHANGE),
 )
 async def exchange_deployments(name: Name, request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
-    """Both trade their names, endpoint paths and tokens in one commit; what each has accepted stays with it."""
+    """Both trade their names, endpoint paths and tokens in one commit; what each has accepted, it runs.
+
+    The results of earlier calls stay where their callers look for them: at the path, with the token.
+    """
     fields = await read_object(request)
     check_keys("", fields, ("with",))
     now_there = await hub.deployments.exchange(environment.id, caller.user_id, name, fields.get("with"))

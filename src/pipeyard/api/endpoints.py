@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pipeyard.api.context import environment_url
 from pipeyard.api.endpoint_calls import EndpointCall, let_in
 from pipeyard.api.endpoint_pages import get_description, get_page
 from pipeyard.api.json_answers import json_answer
@@ -52,7 +51,7 @@ async def get_versioned_result(request: Request) -> Response:
     call = await let_in(request)
     ended = await _wait(request, call)
     execution_id = request.path_params["execution_id"]
-    url = f"{environment_url(request)}/endpoints/v1/{call.deployment.endpoint_url_path}/executions/{execution_id}"
+    url = f"{call.versioned_url}/executions/{execution_id}"
     if ended is None:
         return json_answer({"execution_id": execution_id}, 307, {"Location": f"{url}{_token_query(call)}"})
     raise_unless_succeeded(ended)
@@ -86,10 +85,9 @@ async def _wait(request: Request, call: EndpointCall) -> EndedExecution | None:
 
 
 async def _own_execution(call: EndpointCall, execution_id: str) -> Execution:
-    """An endpoint opens the executions of its own deployment, and of those that had its place with its token before."""
+    """An endpoint opens what was accepted at it, whichever deployment served it then."""
     execution = await call.hub.executions.get(call.deployment.environment_id, execution_id)
-    is_own = execution.deployment_id == call.deployment.id
-    if not (is_own or await call.hub.deployments.shares_token(call.deployment, execution.deployment_id)):
+    if execution.endpoint_id is None or execution.endpoint_id != call.deployment.endpoint_id:
         raise NotFoundError("execution", execution_id)
     return execution
 

@@ -16,19 +16,23 @@ from pipeyard.clock import to_wire
 router = APIRouter(tags=["Environment"])
 
 _COMPONENT = record({"status": TEXT}, {"info": TEXT})
+_COMPONENTS = {"type": "object", "additionalProperties": _COMPONENT}
 _SETTING = record({"name": VARIABLE, "value": TEXT})
-_TEMPLATE = {"type": "object", "required": ["name"], "properties": {"name": TEXT}}
 
 
 @router.get(
     "/health",
     summary="Whether the platform serves",
-    **operation({200: ("By component", {"type": "object", "additionalProperties": _COMPONENT})}),
+    **operation(
+        {200: ("By component", _COMPONENTS), 503: ("One of them is down: nothing new is accepted", _COMPONENTS)}
+    ),
 )
 async def get_health(hub: Hub, environment: Place) -> Response:
-    """One entry per component. Public."""
+    """One entry per component; `store` is down, with the reason, while the disk takes no writes. Public."""
     components = await hub.health()
-    return json_answer({"environment_id": {"status": "up", "info": environment.id}} | components)
+    is_down = any(component["status"] == "down" for component in components.values())
+    body = {"environment_id": {"status": "up", "info": environment.id}} | components
+    return json_answer(body, 503 if is_down else 200)
 
 
 @router.get(

@@ -16,6 +16,7 @@ from pipeyard import errors
 from pipeyard.api.json_answers import json_answer
 from pipeyard.api.operations import ERROR, Answer
 from pipeyard.api.xml_answers import xml_error
+from pipeyard.disk_troubles import describe_trouble
 from pipeyard.wire import SIGNED_CONTENT_PATH
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ STATUS_CODES: dict[type[errors.PipeyardError], int] = {
     errors.TooLargeError: 413,
     errors.CreationFailedError: 422,
     errors.QueueFullError: 429,
+    errors.TooManyAttemptsError: 429,
+    errors.UnavailableError: 503,
     errors.ExecutionEndedError: 500,
     errors.PipeyardError: 500,
 }
@@ -44,14 +47,17 @@ _FRAMEWORK_NAMES = {
 }
 
 # For OpenAPI: the body of every error, in place of the framework's own.
-RESPONSES: dict[int | str, dict[str, Any]] = {"4XX": Answer("What was wrong, and what is allowed", ERROR).describe()}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": Answer("What was wrong, and what is allowed", ERROR).describe(),
+    "503": Answer("Nothing can be stored at present: why, and when to come back", ERROR).describe(),
+}
 
 
 def error_answer(request: Request, error: errors.PipeyardError) -> Response:
     """The answer for one of our own errors."""
     status_code = next(STATUS_CODES[kind] for kind in type(error).__mro__ if kind in STATUS_CODES)
     headers = {}
-    if isinstance(error, errors.QueueFullError):
+    if isinstance(error, errors.QueueFullError | errors.TooManyAttemptsError | errors.UnavailableError):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.AuthenticationError):
         headers["WWW-Authenticate"] = error.scheme
@@ -87,6 +93,15 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(ClientDisconnect)
     async def _gone(request: Request, error: ClientDisconnect) -> Response:
         return _answer(request, 400, "InvalidInput", "body: the caller hung up before its end", {}, {})
+
+    @app.exception_handler(OSError)
+    async def _disk(request: Request, error: OSError) -> Response:
+        """Of code archives, objects and uploads, which are files."""
+        trouble = describe_trouble(error)
+        if trouble is None:
+            raise error
+        logger.error("a request could not be stored: %s (%s)", trouble, error)
+        return error_answer(request, errors.DiskError(trouble))
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> Response:

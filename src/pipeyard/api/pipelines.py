@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
-from pipeyard.api.context import AnyCaller, Hub, Person, Place, environment_url
+from pipeyard.api.context import AnyCaller, Hub, Person, Place, reachable_url
 from pipeyard.api.execution_schemas import EXECUTIONS, LATEST
 from pipeyard.api.forms import decode_pipeline_form
 from pipeyard.api.generations import created_pipeline_answer, pipeline_answer
@@ -16,8 +16,6 @@ from pipeyard.api.json_answers import json_answer
 from pipeyard.api.log_schemas import LOG, LOG_RANGE
 from pipeyard.api.log_streams import FOLLOW, log_stream
 from pipeyard.api.operations import (
-    BYTES,
-    FILE,
     FORM,
     JSON,
     MULTIPART,
@@ -42,9 +40,9 @@ from pipeyard.api.shapes import execution_row, log_row, pipeline_row
 from pipeyard.api.steps import refuse_step_names
 from pipeyard.api.uploads import read_form
 from pipeyard.domain.executions import ExecutionFilter
+from pipeyard.domain.objects import Access
 from pipeyard.domain.pipelines import Origin
-from pipeyard.errors import ConflictError, NotFoundError
-from pipeyard.wire import API_PREFIX
+from pipeyard.errors import ConflictError
 
 router = APIRouter(tags=["Pipelines"])
 
@@ -167,26 +165,12 @@ async def get_latest_pipeline_execution(name: Name, hub: Hub, environment: Place
 async def get_pipeline_download(
     name: Name, request: Request, hub: Hub, environment: Place, caller: AnyCaller
 ) -> Response:
-    """A URL that needs no other token for a quarter of an hour. Code from a git repository is there, not here."""
+    """A URL that needs no other token, for a while. Code from a git repository is there, not here."""
     pipeline = await hub.pipelines.get(environment.id, name)
     if pipeline.origin is Origin.GIT_REPOSITORY:
         url = pipeline.declaration.container_config.repository_url
         raise ConflictError(
             f'pipeline "{name}" was created from a git repository; take its code from {url} at {pipeline.commit_id}'
         )
-    token = hub.identities.download_token(pipeline.id)
-    return json_answer({"signed_url": f"{environment_url(request)}{API_PREFIX}/pipelines/{name}/archive?token={token}"})
-
-
-@router.get(
-    "/pipelines/{name}/archive",
-    summary="A pipeline's code",
-    **operation({200: Answer("The gzip tar", content={BYTES: FILE})}),
-)
-async def get_pipeline_archive(name: Name, hub: Hub, environment: Place, token: str = "") -> Response:
-    """The gzip tar as it was uploaded."""
-    pipeline_id = hub.identities.check_download(token)
-    pipeline = await hub.pipelines.get(environment.id, name)
-    if pipeline.id != pipeline_id:
-        raise NotFoundError("pipeline", name)
-    return FileResponse(hub.folders.archive(pipeline.id), media_type="application/octet-stream")
+    url = hub.data_store.urls.sign(Access("archive", pipeline.id), reachable_url(request, caller))
+    return json_answer({"signed_url": url})

@@ -1,4 +1,4 @@
-"""The signed URLs of our own server: a download with ranges, an upload by form, one part of an upload in parts."""
+"""The signed URLs of our own server: a download with ranges, an upload by form, a part of an upload, an archive."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 
-from pipeyard.api.context import Hub
+from pipeyard.api.context import Hub, Services, attempt
 from pipeyard.api.operations import BYTES, FILE, MULTIPART, TEXT, Answer, Json, operation, record
 from pipeyard.api.ranges import check_etag, read_range
 from pipeyard.api.uploads import read_body, read_form
 from pipeyard.api.xml_answers import XML_RESPONSES
-from pipeyard.domain.objects import StoredObject
+from pipeyard.domain.objects import Access, AccessKind, StoredObject
 from pipeyard.errors import InvalidInputError, NotFoundError
 from pipeyard.wire import API_PREFIX, SIGNED_CONTENT_PATH
 
 router = APIRouter(tags=["Data store"])
 _PATH = SIGNED_CONTENT_PATH.removeprefix(API_PREFIX)
 _FILE_FIELD = "file"
+# Never shown by a browser as a page of ours, whatever is in it.
+_NO_PAGE = {"X-Content-Type-Options": "nosniff"}
 
 
 def _operation(
@@ -35,7 +37,7 @@ def _operation(
 
 @router.get(
     _PATH,
-    summary="An object, for a signed URL",
+    summary="An object or a pipeline's code, for a signed URL",
     **_operation(
         {
             200: Answer("Its bytes", content={BYTES: FILE}),
@@ -46,7 +48,9 @@ def _operation(
 )
 async def download(request: Request, hub: Hub) -> Response:
     """One range at a time; `If-None-Match`, `If-Match` and `If-Range` with its ETag. Errors are XML, as those of S3."""
-    access = hub.data_store.urls.read(_token(request), "read")
+    access = _access(request, hub, "read", "archive")
+    if access.kind == "archive":
+        return _archive(hub, access.key)
     while True:
         found = await hub.data_store.open(access)
         headers = _headers(found)
@@ -86,7 +90,7 @@ async def look(request: Request, hub: Hub) -> Response:
 )
 async def upload(request: Request, hub: Hub) -> Response:
     """A form with the file part `file`. Errors are XML, as those of S3."""
-    access = hub.data_store.urls.read(_token(request), "write")
+    access = _access(request, hub, "write")
     async with read_form(request) as form:
         if _FILE_FIELD not in form.files:
             raise InvalidInputError(_FILE_FIELD, "is missing", "a form with a part of that name that has a file name")
@@ -101,14 +105,26 @@ async def upload(request: Request, hub: Hub) -> Response:
 )
 async def upload_part(request: Request, hub: Hub) -> Response:
     """Exactly as many bytes as were announced. Errors are XML, as those of S3."""
-    access = hub.data_store.urls.read(_token(request), "part")
+    access = _access(request, hub, "part")
     async with read_body(request, access.size) as file:
         etag = await hub.data_store.store_part(access, file)
     return Response(status_code=200, headers={"ETag": etag})
 
 
-def _token(request: Request) -> str:
-    return request.query_params.get("token", "")
+def _access(request: Request, hub: Services, *kinds: AccessKind) -> Access:
+    token = request.query_params.get("token", "")
+    with attempt(request, token):
+        return hub.data_store.urls.read(token, *kinds)
+
+
+def _archive(hub: Services, pipeline_id: str) -> Response:
+    """The gzip tar as it was uploaded."""
+    place = hub.folders.archive(pipeline_id)
+    try:
+        about = place.stat()
+    except FileNotFoundError:
+        raise NotFoundError("pipeline", pipeline_id, "the pipeline was deleted, and its code with it") from None
+    return FileResponse(place, headers=_NO_PAGE, media_type=BYTES, filename=place.name, stat_result=about)
 
 
 def _headers(found: StoredObject) -> dict[str, str]:
@@ -117,9 +133,8 @@ def _headers(found: StoredObject) -> dict[str, str]:
         "ETag": found.etag,
         "Last-Modified": format_datetime(found.modified_at, usegmt=True),
         "Accept-Ranges": "bytes",
-        # Never shown by a browser as a page of ours, whatever is in it.
         "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
-        "X-Content-Type-Options": "nosniff",
+        **_NO_PAGE,
     }
 
 

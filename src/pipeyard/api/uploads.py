@@ -73,7 +73,8 @@ async def read_body(request: Request, size: int) -> AsyncIterator[Path]:
 
 @asynccontextmanager
 async def _folder(request: Request) -> AsyncIterator[Path]:
-    """Made when the first file needs it, gone with the request."""
+    """Made when the first file needs it, gone with the request. Raises DiskError before anything is read."""
+    services_of(request).disk.check()
     folder = services_of(request).uploads / uuid.uuid4().hex
     try:
         yield folder

@@ -15,13 +15,15 @@ _CODES = {
     "PermissionDenied": "AccessDenied",
     "InvalidInput": "InvalidRequest",
     "TooLarge": "EntityTooLarge",
+    "Unavailable": "ServiceUnavailable",
 }
 # For OpenAPI, in place of the JSON of all other routes.
 XML_RESPONSES: dict[int | str, dict[str, Any]] = {
-    "4XX": {
-        "description": "What was wrong, in the form of S3",
-        "content": {"application/xml": {"schema": {"type": "string"}}},
-    }
+    status: {"description": meaning, "content": {"application/xml": {"schema": {"type": "string"}}}}
+    for status, meaning in (
+        ("4XX", "What was wrong, in the form of S3"),
+        ("503", "Nothing can be stored at present, in the form of S3"),
+    )
 }
 _UNFIT = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # for XML
 

@@ -19,6 +19,9 @@ from pipeyard.cli.failures import describe, details, exit_status
 COMMANDS = {
     "up": ("platforms", "Start the platform in the foreground."),
     "down": ("platforms", "End whatever still runs for a data folder: the server and all its pods."),
+    "backup": ("backups", "Write everything of a platform into one archive, while it runs."),
+    "restore": ("backups", "Make a data folder out of such an archive."),
+    "rotate-key": ("backups", "Encrypt all secrets of a stopped platform with a new key."),
     "doctor": ("platforms", "Say what this machine offers: isolation of pods, Pythons, GPUs."),
     "login": ("logins", "Remember a platform and a token of it."),
     "deploy": ("deploys", "From a folder to an endpoint that can be called."),

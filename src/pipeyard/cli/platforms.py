@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,37 +26,32 @@ def up(
     port: Annotated[int | None, typer.Option(help="The port; 0 for any free one.  [default: 8642]")] = None,
 ) -> None:
     """Start the platform in the foreground. Ctrl-C ends it with its pods; SIGTERM leaves them to the next start."""
-    try:
+    with server_packages():
         from pipeyard.cli.up import run_server
-    except ModuleNotFoundError as error:
-        raise _not_installed(error) from None
 
-    run_server(_settings(data_dir=data_dir, host=host, port=port))
+    run_server(load(data_dir=data_dir, host=host, port=port))
 
 
 @app.command()
 def down(data_dir: DataDir = None) -> None:
     """End whatever still runs for a data folder: the server and all its pods."""
-    try:
+    with server_packages():
         from pipeyard.cli.down import end_everything
-    except ModuleNotFoundError as error:
-        raise _not_installed(error) from None
 
-    end_everything(_settings(data_dir=data_dir))
+    end_everything(load(data_dir=data_dir))
 
 
 @app.command()
 def doctor(data_dir: DataDir = None) -> None:
     """Say what this machine offers: how pods are isolated, which Pythons there are, how many GPUs."""
-    try:
+    with server_packages():
         from pipeyard.cli.doctor import examine
-    except ModuleNotFoundError as error:
-        raise _not_installed(error) from None
 
-    examine(_settings(data_dir=data_dir))
+    examine(load(data_dir=data_dir))
 
 
-def _settings(**flags: Any) -> Settings:
+def load(**flags: Any) -> Settings:
+    """The settings of the platform on this machine."""
     import os
 
     from pipeyard.settings import load_settings
@@ -62,5 +59,11 @@ def _settings(**flags: Any) -> Settings:
     return load_settings(flags, os.environ)
 
 
-def _not_installed(error: ModuleNotFoundError) -> SettingsError:
-    return SettingsError(f"the server needs {error.name}, which is not installed: pip install 'pipeyard[server]'")
+@contextmanager
+def server_packages() -> Iterator[None]:
+    """Around imports. Raises SettingsError where only the client is installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        message = f"the server needs {error.name}, which is not installed: pip install 'pipeyard[server]'"
+        raise SettingsError(message) from None

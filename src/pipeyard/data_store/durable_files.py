@@ -29,7 +29,7 @@ class DurableFiles:
     def take(self, file: Path, place: Path) -> None:
         """Put a file there, in place of what is there; it is gone from where it was."""
         try:
-            _sync(file)
+            sync(file)
             self._put(file, place)
         except OSError as error:
             if error.errno != errno.EXDEV:
@@ -80,10 +80,11 @@ class DurableFiles:
 
 def _sync_folder(folder: Path) -> None:
     with contextlib.suppress(FileNotFoundError):  # emptied and removed meanwhile
-        _sync(folder)
+        sync(folder)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Flush one file, or the entries of one folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

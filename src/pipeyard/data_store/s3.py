@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -19,14 +20,18 @@ from obstore.exceptions import BaseError, PreconditionError
 from obstore.store import S3Store
 
 from pipeyard.domain.objects import Access, Part, SignedRequest, StoredObject, check_key
-from pipeyard.errors import InvalidInputError, NotFoundError, SettingsError, StoreError
+from pipeyard.errors import InvalidInputError, NotFoundError, SettingsError, UnavailableError
 
 if TYPE_CHECKING:
     from obstore import GetOptions  # exists for type checkers alone
 
+logger = logging.getLogger(__name__)
+
 CHUNK_BYTES = 8 * 1024 * 1024
 READ_BYTES = 1024 * 1024
 PARTS_AT_ONCE = 3  # that many chunks of one file are in memory
+CONNECT_TIMEOUT_S = 5
+RETRIES_MAX_S = 10.0  # a blip is not seen; without a bound callers would be held for minutes while S3 is away
 DEFAULT_REGION = "us-east-1"
 _GONE = ("NoSuchUpload", "NoSuchKey")
 _REFUSED_PARTS = ("InvalidPart", "InvalidPartOrder", "EntityTooSmall")
@@ -61,7 +66,11 @@ class S3DataStore:
             endpoint=endpoint,
             region=client.meta.region_name,
             virtual_hosted_style_request=False,
-            client_options={"allow_http": endpoint.startswith("http://")},
+            client_options={
+                "allow_http": endpoint.startswith("http://"),
+                "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT_S),
+            },
+            retry_config={"retry_timeout": timedelta(seconds=RETRIES_MAX_S)},
             credential_provider=Boto3CredentialProvider(session),
         )
         return cls(store, client, place.netloc, prefix)
@@ -173,7 +182,10 @@ class S3DataStore:
 
     async def sign(self, access: Access, ttl_s: int) -> SignedRequest | None:
         """See `ports.DataStore.sign`."""
-        key = self._key(access.key)
+        with _told(access.key):  # credentials may have to be fetched
+            return await self._sign(access, self._key(access.key), ttl_s)
+
+    async def _sign(self, access: Access, key: str, ttl_s: int) -> SignedRequest:
         if access.kind == "read":
             url = await obstore.sign_async(self._store, "GET", key, timedelta(seconds=ttl_s))
             return SignedRequest(url, {})
@@ -214,14 +226,17 @@ def _client(session: Session) -> Any:
     region = session.get_config_variable("region") or DEFAULT_REGION
     # Checksums in trailers are news to many stores that are not Amazon's.
     config = Config(
-        signature_version="s3v4", s3={"addressing_style": "path"}, request_checksum_calculation="when_required"
+        signature_version="s3v4",
+        s3={"addressing_style": "path"},
+        request_checksum_calculation="when_required",
+        connect_timeout=CONNECT_TIMEOUT_S,
     )
     return session.create_client("s3", region_name=region, config=config)
 
 
 @contextmanager
 def _told(path: str) -> Iterator[None]:
-    """Their errors as ours."""
+    """Their errors as ours. What they say of endpoint, bucket and credentials is for the log alone."""
     try:
         yield
     except (FileNotFoundError, PreconditionError):
@@ -232,6 +247,11 @@ def _told(path: str) -> Iterator[None]:
             raise NotFoundError("upload", path) from None
         if code in _REFUSED_PARTS:
             raise InvalidInputError("parts", f"the store refuses them: {message}") from None
-        raise StoreError(f"the data store refused: {code}: {message}") from error
+        raise _unavailable(path, error) from None
     except (BaseError, BotoCoreError) as error:
-        raise StoreError(f"the data store cannot be reached or used: {str(error).splitlines()[0]}") from error
+        raise _unavailable(path, error) from None
+
+
+def _unavailable(path: str, error: Exception) -> UnavailableError:
+    logger.error("S3 refused, or cannot be reached, for %s: %s", path, str(error).splitlines()[0])
+    return UnavailableError("the data store cannot be used for now; try again, and if it lasts see the server's log")

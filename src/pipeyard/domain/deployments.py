@@ -124,6 +124,8 @@ class Deployment:
     next_fire_at: datetime | None = None  # None: it is disabled
     last_fire_at: datetime | None = None  # when the last tick that gave an execution to run was due
     last_tick_at: datetime | None = None  # when the last one was due, run or skipped
+    # What callers know: it goes with path and token to the deployment that takes this one's place. None: periodic.
+    endpoint_id: str | None = None
 
     @cached_property
     def mappings_json(self) -> str:

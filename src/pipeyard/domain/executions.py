@@ -59,6 +59,7 @@ class Execution:
     ended_at: datetime | None = None
     failure: Failure | None = None
     due_at: datetime | None = None  # of the tick that it stands for; None: it was not triggered by a schedule
+    endpoint_id: str | None = None  # of the deployment, when it accepted it
 
     def destination_of(self, mapping: OutputMapping) -> Any:
         """The `at` of an output of this execution: a path without placeholders, if it goes to the data store."""
@@ -105,6 +106,7 @@ class NewExecution:
     input_values_json: str  # {pipeline input: value}; files are in the data store, variables are read at the start
     created_at: datetime
     created_by: str
+    endpoint_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ PATH_MAX_BYTES = 900
 NAME_MAX_BYTES = 250
 PATH_RULE = f"names joined by single slashes, such as data/train.csv, at most {PATH_MAX_BYTES} bytes in all"
 
+_FILE_NAME = "${filename}"  # of S3's forms, in whatever key
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 # Each with the longest text that can take its place: an execution's id is a pipeline's name and 13 characters.
 _PLACEHOLDERS = {"execution_id": "x" * 113, "date": "20260101", "date_time": "20260101_000000"}
@@ -40,12 +41,15 @@ class Part:
     etag: str
 
 
-AccessKind = Literal["read", "write", "part"]
+AccessKind = Literal["read", "write", "part", "archive"]
 
 
 @dataclass(frozen=True)
 class Access:
-    """What a signed URL opens: `kind` is read, write (at most `size` bytes) or part (exactly `size` bytes)."""
+    """What a signed URL opens: `kind` is read, write (at most `size` bytes) or part (exactly `size` bytes).
+
+    Or archive, the code of a pipeline: it is in no data store, and `key` is the pipeline's id.
+    """
 
     kind: AccessKind
     key: str
@@ -80,6 +84,8 @@ def _problem(text: str) -> str | None:
         return "has half of a surrogate pair in it"
     if size > PATH_MAX_BYTES:
         return f"has {size} bytes"
+    if _FILE_NAME in text:
+        return f"has {_FILE_NAME} in it, for which S3 puts the name of the file that is sent"
     if any(unicodedata.category(character) == "Cc" for character in text):
         return "has a control character in it"
     names = text.split("/")

@@ -44,11 +44,6 @@ class Repository:
     deploy_key: str | None = field(default=None, repr=False)
 
     @property
-    def is_ssh(self) -> bool:
-        """Whether it is reached by SSH, with checked host keys, rather than by HTTPS."""
-        return not self.url.startswith("https://")
-
-    @property
     def host(self) -> str:
         """Without brackets."""
         return _match(self.url)["host"].strip("[]")

@@ -8,6 +8,7 @@ import logging
 from pipeyard import clock
 from pipeyard.domain.log_lines import LogBatch, LogLine, Subject
 from pipeyard.domain.pipelines import Pipeline, PipelineStatus
+from pipeyard.engine.patience import until_done
 from pipeyard.engine.workshop import Workshop
 from pipeyard.errors import BuildError
 from pipeyard.ports import BuildRequest, LogStore
@@ -47,11 +48,13 @@ class Builder:
             status, image = await self._try(pipeline, log)
             self._workshop.meters.build_ended(status, clock.monotonic_s() - began_s)
         await log.written()
-        await self._workshop.store.finish_build(pipeline.id, status, image)
+        what = f"the end of the build of pipeline {pipeline.name}"
+        await until_done(lambda: self._workshop.store.finish_build(pipeline.id, status, image), what)
         self._workshop.notify(pipeline.id)
 
     async def _try(self, pipeline: Pipeline, log: BuildLog) -> tuple[PipelineStatus, str | None]:
-        variables = await self._workshop.variables.get(pipeline.environment_id)
+        what = f"the variables for the build of pipeline {pipeline.name}"
+        variables = await until_done(lambda: self._workshop.variables.get(pipeline.environment_id), what)
         request = BuildRequest(pipeline.declaration, self._workshop.folders.code(pipeline.id), variables)
         try:
             image = await self._workshop.images.build(request, log.say)

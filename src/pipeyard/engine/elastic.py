@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
 from pipeyard.domain.pods import PodRef
+from pipeyard.engine.patience import Patience, is_passing, until_done
 from pipeyard.engine.pods import Pod
 from pipeyard.engine.waits import first_of
 from pipeyard.engine.workshop import Workshop
@@ -27,6 +28,7 @@ class Carried:
     deployment_id: str | None = None
     pipeline_id: str | None = None
     pod: Pod | None = None
+    is_given: bool = False  # the pod has it, or has ended it
     is_unwanted: bool = False  # its row is gone
 
 
@@ -53,8 +55,7 @@ class ElasticLane:
         for carried in list(self._carried.values()):
             if concerns(carried):
                 carried.is_unwanted = True
-                if carried.pod is not None:
-                    await self._workshop.runtime.stop(carried.pod.ref, 0)
+                await self._stop_pod(carried)
 
     @property
     def waiting(self) -> int:
@@ -92,6 +93,7 @@ class ElasticLane:
             await self._run(execution_id, ref)
         except Exception:
             logger.exception("execution %s cannot be carried on", execution_id)
+            await self._stop_pod(self._carried[execution_id])
             failure = Failure(
                 FailureKind.PLATFORM, "the platform failed to run it", "The server's log has the details."
             )
@@ -100,23 +102,29 @@ class ElasticLane:
             del self._carried[execution_id]
             self._fill()
 
+    async def _stop_pod(self, carried: Carried) -> None:
+        if carried.pod is not None:
+            await self._workshop.runtime.stop(carried.pod.ref, 0)
+
     async def _run(self, execution_id: str, ref: PodRef | None) -> None:
         carried = self._carried[execution_id]
         failure = Failure(FailureKind.PLATFORM, f"{STARTS_MAX} pods ended before they began to run the execution")
         for _ in range(STARTS_MAX):
-            execution = await self._workshop.store.get_pending(execution_id)
+            execution = await until_done(
+                lambda: self._workshop.store.get_pending(execution_id), f"execution {execution_id}"
+            )
             if execution is None or execution.status.is_final:
                 self._workshop.records.ended(execution_id, None)
                 return
             carried.deployment_id, carried.pipeline_id = execution.deployment_id, execution.pipeline_id
             try:
-                pod = carried.pod = await self._pod(execution, ref)
+                pod = carried.pod = await self._pod(execution, carried, ref)
             except PodError as error:
                 failure = Failure(FailureKind.PLATFORM, error.message, "The server's log has the details.")
                 continue
-            is_given = await self._hand_over(pod, execution, carried)
+            await self._hand_over(pod, execution, carried)
             await pod.gone.wait()
-            if is_given and execution_id not in pod.in_flight:
+            if carried.is_given and execution_id not in pod.in_flight:
                 return
             if execution_id in pod.started or execution.status is ExecutionStatus.RUNNING:
                 failure = pod.lost_failure()
@@ -127,40 +135,60 @@ class ElasticLane:
             ref = None
         await self._workshop.records.fail(execution_id, ExecutionStatus.ERROR, failure)
 
-    async def _pod(self, execution: PendingExecution, ref: PodRef | None) -> Pod:
+    async def _pod(self, execution: PendingExecution, carried: Carried, ref: PodRef | None) -> Pod:
         def give_again(_: list[str]) -> None:
-            self._workshop.tasks.start(self._give(pod, execution), f"give {execution.id} again")
+            carried.is_given = False
+            self._workshop.tasks.start(self._hand_over(pod, execution, carried), f"give {execution.id} again")
 
         if ref is not None:
             pod = self._workshop.attend(ref, give_again)
         else:
-            pod = await self._workshop.start_pod(await self._workshop.execution_pod(execution), give_again)
+            spec = await until_done(
+                lambda: self._workshop.execution_pod(execution), f"a pod for execution {execution.id}"
+            )
+            pod = await self._workshop.start_pod(spec, give_again)
         return pod
 
-    async def _hand_over(self, pod: Pod, execution: PendingExecution, carried: Carried) -> bool:
-        """Whether the pod has the execution now. If not, it is gone or is being ended."""
-        while True:
+    async def _hand_over(self, pod: Pod, execution: PendingExecution, carried: Carried) -> None:
+        """Until the pod has the execution, is gone, or is being ended."""
+        carried.is_given = False
+        while not carried.is_given:
             await first_of(pod.welcomed, pod.gone)
             if pod.gone.is_set():
-                return False
-            if execution.id in pod.in_flight:
-                return True
-            # Deleted while the pod was started, or begun by the pod and forgotten: neither may run now.
-            row = await self._workshop.store.get_status(execution.id)
-            if carried.is_unwanted or row is None or execution.status is ExecutionStatus.RUNNING:
-                await self._workshop.runtime.stop(pod.ref, 0)
-                return False
-            try:
-                await self._give(pod, execution)
-            except PodError:
-                continue  # the connection was lost just now
-            return True
+                return
+            if execution.id not in pod.in_flight:
+                # Deleted while the pod was started, or begun by the pod and forgotten: neither may run now.
+                what = f"the status of execution {execution.id}"
+                row = await until_done(lambda: self._workshop.store.get_status(execution.id), what)
+                if carried.is_unwanted or row is None or execution.status is ExecutionStatus.RUNNING:
+                    await self._workshop.runtime.stop(pod.ref, 0)
+                    return
+                try:
+                    await self._give(pod, execution)
+                except PodError:
+                    continue  # the connection was lost just now
+            carried.is_given = True
 
     async def _give(self, pod: Pod, execution: PendingExecution) -> None:
-        timeout_s = None
-        if execution.deployment_id is not None:
-            deployment = await self._workshop.store.get_deployment_by_id(execution.deployment_id)
-            timeout_s = None if deployment is None else deployment.execution_timeout_s
-        await self._workshop.give(pod, execution, timeout_s)
+        patience = Patience()
+        while True:
+            try:
+                await self._workshop.give(pod, execution, await self._timeout_s(execution))
+                break
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                if patience.is_over:
+                    await self._workshop.give_up(execution.id, error)
+                    break
+                delay_s = patience.delay_s()
+                logger.warning("execution %s: given again in %g s", execution.id, delay_s, exc_info=error)
+            await first_of(pod.gone, timeout_s=delay_s)
         if execution.id not in pod.in_flight:
             pod.stop(0)  # its inputs could not be had: the pod has nothing to wait for
+
+    async def _timeout_s(self, execution: PendingExecution) -> int | None:
+        if execution.deployment_id is None:
+            return None
+        deployment = await self._workshop.store.get_deployment_by_id(execution.deployment_id)
+        return None if deployment is None else deployment.execution_timeout_s

@@ -21,6 +21,7 @@ from pipeyard.engine.low_latency import LowLatencyLane
 from pipeyard.engine.places import Places
 from pipeyard.engine.workshop import Workshop
 from pipeyard.pod.protocol import FailureKind
+from pipeyard.services.disk_watch import DiskWatch
 from pipeyard.settings import Settings
 
 FAREWELL_S = 2.0  # for the last events of pods that had to be ended
@@ -29,8 +30,9 @@ FAREWELL_S = 2.0  # for the last events of pods that had to be ended
 class RunningEngine:
     """See `ports.Engine`."""
 
-    def __init__(self, workshop: Workshop, settings: Settings, places: Places) -> None:
+    def __init__(self, workshop: Workshop, settings: Settings, places: Places, disk: DiskWatch) -> None:
         self._workshop = workshop
+        self._disk = disk
         self._settings = settings
         self._places = places
         self._elastic = ElasticLane(workshop, settings.elastic_max_pods)
@@ -44,6 +46,7 @@ class RunningEngine:
         lane = self._lanes.get(deployment_id or "")
         if lane is not None:
             lane.check_up()
+        self._disk.check()
         self._places.take(deployment_id)
 
     def withdraw(self, deployment_id: str | None) -> None:
@@ -111,6 +114,7 @@ class RunningEngine:
     async def start(self) -> None:
         """Adopt what an earlier server left: executions, pods, builds."""
         workshop = self._workshop
+        workshop.tasks.start(self._disk.run(), "disk watch")
         await workshop.store.adopt_executions(workshop.records.server_id)
         open_ones = await workshop.store.list_open_executions()
         for execution in open_ones:

@@ -15,6 +15,7 @@ from pipeyard.domain.executions import ExecutionStatus, Failure, Outcome
 from pipeyard.domain.log_lines import LogBatch, LogLine, Subject
 from pipeyard.domain.names import check_name
 from pipeyard.engine.output_files import OutputFiles
+from pipeyard.engine.patience import until_done
 from pipeyard.errors import InvalidInputError
 from pipeyard.pod import protocol
 from pipeyard.pod.depth import is_too_deep
@@ -53,8 +54,9 @@ class Records:
         self.ended(execution_id, outcome if won else None)
 
     async def fail(self, execution_id: str, status: ExecutionStatus, failure: Failure) -> None:
-        """End an execution that no pod can end any more."""
-        await self.finish(execution_id, Outcome(status, clock.now(), failure=failure))
+        """End an execution that no pod can end any more. Waits while the database is away: nobody else would do it."""
+        outcome = Outcome(status, clock.now(), failure=failure)
+        await until_done(lambda: self.finish(execution_id, outcome), f"the end of execution {execution_id}")
 
 
 class EventSource(Protocol):

@@ -11,6 +11,7 @@ from pipeyard.domain.deployments import Deployment, DeploymentStatus
 from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
 from pipeyard.domain.log_lines import LogBatch, LogLine, Subject
 from pipeyard.domain.pods import PodRef
+from pipeyard.engine.patience import Patience, is_passing, until_done
 from pipeyard.engine.pods import Pod
 from pipeyard.engine.waits import first_of
 from pipeyard.engine.workshop import Workshop
@@ -36,6 +37,7 @@ class LowLatencyLane:
         self._stop_grace_s = stop_grace_s
         self._waiting: deque[str] = deque()
         self._kept: dict[str, PendingExecution] = {}
+        self._aside: dict[str, Patience] = {}  # could not be given; tried again, while others go on
         self._running: list[str] = []  # adopted; the pod must know them
         self._dropped = False
         self._work = asyncio.Event()
@@ -113,6 +115,7 @@ class LowLatencyLane:
             self._dropped = True
             self._waiting.clear()
             self._kept.clear()
+            self._aside.clear()
             if self._pod is not None:
                 await self._workshop.runtime.stop(self._pod.ref, 0)
             await self._ended.wait()
@@ -132,7 +135,7 @@ class LowLatencyLane:
     @property
     def _is_over(self) -> bool:
         """It is to stop, and nothing waits that was accepted before."""
-        return self._stopping.is_set() and not self._waiting
+        return self._stopping.is_set() and not (self._waiting or (self._aside and not self._dropped))
 
     async def _keep_up(self, ref: PodRef | None) -> None:
         try:
@@ -198,7 +201,8 @@ class LowLatencyLane:
             pod = self._workshop.attend(ref, self._put_back)
             await first_of(pod.welcomed, pod.gone)
         else:
-            spec = await self._workshop.deployment_pod(self._deployment)
+            what = f"a pod for deployment {self._deployment.name}"
+            spec = await until_done(lambda: self._workshop.deployment_pod(self._deployment), what)
             pod = await self._workshop.start_pod(spec, self._put_back)
         pod.freed = self._work
         if ref is not None:
@@ -233,11 +237,31 @@ class LowLatencyLane:
             execution = self._kept.pop(execution_id, None) or await self._workshop.store.get_pending(execution_id)
             if execution is not None and not execution.status.is_final:
                 await self._workshop.give(pod, execution, self._deployment.execution_timeout_s)
-        except BaseException:
-            # It is given when the pod is there again, or to the next one.
-            pod.in_flight.pop(execution_id, None)
+            self._aside.pop(execution_id, None)
+        except PodError:
+            self._put_back([execution_id])  # the connection was lost just now
+        except BaseException as error:
+            if is_passing(error):
+                self._set_aside(execution_id, error)
+                return
             self._put_back([execution_id])
             raise
+
+    def _set_aside(self, execution_id: str, error: BaseException) -> None:
+        patience = self._aside.setdefault(execution_id, Patience())
+        self._workshop.tasks.start(self._try_later(execution_id, patience, error), f"give {execution_id} later")
+
+    async def _try_later(self, execution_id: str, patience: Patience, error: BaseException) -> None:
+        if patience.is_over:
+            await self._workshop.give_up(execution_id, error)
+            self._aside.pop(execution_id, None)
+            self._work.set()
+            return
+        delay_s = patience.delay_s()
+        logger.warning("execution %s could not be given: tried again in %g s", execution_id, delay_s, exc_info=error)
+        await asyncio.sleep(delay_s)
+        if execution_id in self._aside:  # the deployment is still there
+            self._put_back([execution_id])
 
     def _put_back(self, execution_ids: list[str]) -> None:
         if self._dropped:
@@ -272,13 +296,20 @@ class LowLatencyLane:
         if self._stopping.is_set():
             return  # disabled or deleted meanwhile: that status stands
         self.status = status
-        await self._workshop.store.set_deployment_status(self._deployment.id, status)
+        await until_done(lambda: self._write_status(status), f"the status of deployment {self._deployment.name}")
         self._workshop.notify(self._deployment.id)
 
+    async def _write_status(self, status: DeploymentStatus) -> None:
+        if self.status is status and not self._stopping.is_set():  # no other came while the database was away
+            await self._workshop.store.set_deployment_status(self._deployment.id, status)
+
     async def _note(self, message: str) -> None:
-        """A line of the platform in the deployment's log."""
+        """A line of the platform in the deployment's log, if it can be written: nothing depends on it."""
         line = LogLine(clock.now(), f"[pipeyard] {message}", "stderr")
-        await self._workshop.records.logs.append(LogBatch(Subject.DEPLOYMENT, self._deployment.id, (line,)))
+        try:
+            await self._workshop.records.logs.append(LogBatch(Subject.DEPLOYMENT, self._deployment.id, (line,)))
+        except Exception:
+            logger.exception("could not be logged for deployment %s: %s", self._deployment.name, message)
 
 
 def _retry_delay_s(early_ends: int) -> float:

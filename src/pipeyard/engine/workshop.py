@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipeyard.domain.deployments import Deployment, Resources
 from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
@@ -14,6 +15,7 @@ from pipeyard.domain.pods import PodRef, PodSpec
 from pipeyard.engine.guarded_tasks import GuardedTasks
 from pipeyard.engine.inputs import read_inputs
 from pipeyard.engine.intake import Records
+from pipeyard.engine.patience import PATIENCE_S
 from pipeyard.engine.pods import Order, Pod
 from pipeyard.errors import InvalidInputError, NotFoundError, PodError
 from pipeyard.pod.protocol import FailureKind
@@ -23,6 +25,8 @@ from pipeyard.services.identities import IdentityService, PodScope
 from pipeyard.services.remembered import Remembered
 from pipeyard.store_ports import Store
 from pipeyard.wire import CONTROL_URL_VARIABLE, ENVIRONMENT_URL_VARIABLE, TOKEN_VARIABLE
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Workshop:
     environment_urls: Remembered[str, str]  # by environment id, as pods reach them
     control_url: str
     meters: Meters
+    elastic_ram_max_bytes: int
     notify: Callable[[str], None]  # after the commit of a change to a pipeline or deployment
     attended: set[PodRef] = field(default_factory=set)  # the pods that there are now
 
@@ -57,9 +62,12 @@ class Workshop:
         return pod
 
     async def give(self, pod: Pod, execution: PendingExecution, timeout_s: int | None) -> None:
-        """Send an execution, or end it when its inputs cannot be had. Raises PodError when the pod is not connected."""
-        variables = await self.variables.get(execution.environment_id)
+        """Send an execution, or end it when its inputs cannot be had. Raises PodError when the pod is not connected.
+
+        What it raises while the database or the data store is away is passing: then the pod has nothing of it.
+        """
         try:
+            variables = await self.variables.get(execution.environment_id)
             inputs = await read_inputs(execution, variables, self.files)
             await pod.send(Order(execution.id, inputs.values_json, inputs.files, timeout_s), variables, self.files)
         except (InvalidInputError, NotFoundError) as error:  # the latter: deleted after it had been found
@@ -67,6 +75,18 @@ class Workshop:
             remedy = "Set the variable or upload the object that the mapping names, or change the mapping."
             failure = Failure(FailureKind.INVALID_INPUT, error.message, remedy)
             await self.records.fail(execution.id, ExecutionStatus.FAILED, failure)
+        except BaseException:
+            pod.in_flight.pop(execution.id, None)
+            raise
+
+    async def give_up(self, execution_id: str, error: BaseException) -> None:
+        """End an execution that could not be given for too long."""
+        logger.error("execution %s cannot be given to a pod", execution_id, exc_info=error)
+        message = (
+            f"its inputs could not be read for {PATIENCE_S / 60:.0f} minutes: the database or the data store is away"
+        )
+        remedy = "Trigger it again once the platform's health is good; the server's log has the details."
+        await self.records.fail(execution_id, ExecutionStatus.ERROR, Failure(FailureKind.PLATFORM, message, remedy))
 
     async def deployment_pod(self, deployment: Deployment) -> PodSpec:
         """The spec of a low latency pod. Raises PodError when the pipeline is gone."""
@@ -82,7 +102,8 @@ class Workshop:
         scope = PodScope(pipeline.environment_id, "execution", execution.id)
         token = self.identities.pod_token(pipeline.created_by, scope)
         variables = await self._pod_variables(pipeline.environment_id, token)
-        return self._spec(pipeline, Resources(), variables, execution_id=execution.id)
+        spec = self._spec(pipeline, Resources(), variables, execution_id=execution.id)
+        return replace(spec, ram_request_bytes=self.elastic_ram_max_bytes)
 
     async def _pipeline(self, pipeline_id: str) -> Pipeline:
         pipeline = await self.store.get_pipeline_by_id(pipeline_id)

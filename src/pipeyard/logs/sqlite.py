@@ -7,6 +7,7 @@ import queue
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,11 @@ class SqliteLogStore:
 
     def __init__(
         self,
-        writing: sqlite3.Connection,
+        connect: Callable[[], sqlite3.Connection],
         reading: Sequence[sqlite3.Connection],
         committed: Callable[[int, float], None],
     ) -> None:
-        self._writer = GroupCommit(writing, _begin, "log-writer", committed)
+        self._writer = GroupCommit(connect, _begin, "log-writer", committed)
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         for connection in reading:
             self._idle.put(connection)
@@ -79,17 +80,21 @@ class SqliteLogStore:
     @classmethod
     def open(cls, path: Path, committed: Callable[[int, float], None] = lambda writes, took_s: None) -> SqliteLogStore:
         """Open the file, made or brought up to date if need be. Raises StoreError."""
-        opened: list[sqlite3.Connection] = []
+        reading: list[sqlite3.Connection] = []
         try:
             path.touch(mode=0o600)  # the files beside it take its mode
-            for _ in range(1 + READERS):
-                opened.append(_connect(path))
-            _prepare(opened[0])
+            with closing(_connect_writing(path)) as connection:
+                _prepare(connection)
+            for _ in range(READERS):
+                reading.append(_connect(path))
+                # Attached to the write-ahead log from now on. Were the writer ever alone, its end after a failed sync
+                # would leave the log to be read anew, with what was refused in it.
+                reading[-1].execute("SELECT count(*) FROM lines WHERE sequence < 0").fetchone()
+            return cls(lambda: _connect_writing(path), reading, committed)
         except (sqlite3.Error, OSError, StoreError) as error:
-            for connection in opened:
+            for connection in reading:
                 connection.close()
             raise StoreError(f"the log file {path} cannot be opened: {error}") from error
-        return cls(opened[0], opened[1:], committed)
 
     def append(self, batch: LogBatch) -> asyncio.Future[None]:
         """Store durably, in the order of the calls. A batch with a pod event that was stored before changes nothing."""
@@ -138,6 +143,10 @@ class SqliteLogStore:
 
         await self._writer.submit(remove)
 
+    async def check(self) -> None:
+        """Raises DiskError while nothing can be committed."""
+        await self._writer.check(_try)
+
     async def close(self) -> None:
         """Commit what is queued, finish what is being read. Idempotent."""
         await asyncio.to_thread(self._readers.shutdown)
@@ -162,14 +171,24 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
 
 
+def _connect_writing(path: Path) -> sqlite3.Connection:
+    connection = _connect(path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk, through a loss of power
+    connection.execute("PRAGMA journal_size_limit = 67108864")  # bytes the write-ahead log keeps when reused
+    return connection
+
+
 def _begin(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
 
 
+def _try(connection: sqlite3.Connection) -> None:
+    # Changes nothing, and is written all the same.
+    connection.execute(f"PRAGMA user_version = {len(STEPS)}")
+
+
 def _prepare(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk, through a loss of power
-    connection.execute("PRAGMA journal_size_limit = 67108864")  # bytes the write-ahead log keeps when reused
     _begin(connection)
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(STEPS):

@@ -63,13 +63,22 @@ def is_killed(status: int) -> bool:
     return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 
-def of_memory(most_bytes: int, peak_bytes: int) -> Ending:
+def of_memory(most_bytes: int, peak_bytes: int, elastic: bool) -> Ending:
     """The worker was ended because its pod used more memory than it may."""
     most, more = _mebibytes(most_bytes), _mebibytes(max(most_bytes, peak_bytes) * 5 // 4)
     peaked = f"peaked at {_mebibytes(peak_bytes)} of {most}" if peak_bytes else f"used more than its {most}"
     message = f"Out of Memory: the pod {peaked}"
     remedy = f"Raise ram_request to at least {more}, run fewer executions at the same time, or use less memory."
+    if elastic:
+        remedy = f"Use less memory, or ask the operator to raise elastic_ram_max_bytes to at least {more}."
     return Ending(Outcome.FAILED, FailureKind.OUT_OF_MEMORY, message, remedy)
+
+
+def of_disk(most_bytes: int) -> Ending:
+    """The worker was ended because the files of its pod took more of the disk than they may."""
+    message = f"the files of the pod took more than {_mebibytes(most_bytes)} of the disk"
+    remedy = "Delete files that are not needed any more, or ask the operator to raise pod_disk_max_bytes."
+    return Ending(Outcome.FAILED, FailureKind.OUT_OF_DISK, message, remedy)
 
 
 def _mebibytes(size_bytes: int) -> str:

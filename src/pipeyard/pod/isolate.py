@@ -7,12 +7,14 @@ PLACE is JSON: {"level": "namespaces" | "process", "binds": [{"source", "target"
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import sys
 
 from . import isolation, kernel
+from .limits import forbid_core_dumps
 
 _CANNOT_ISOLATE = 125  # as `chroot`, `nohup` and `env` do for their own failures
 
@@ -22,6 +24,8 @@ def isolate(arguments: list[str]) -> None:
     description = json.loads(arguments[0])
     command = arguments[2:]
     kernel.set_parent_death_signal(signal.SIGKILL)
+    with contextlib.suppress(OSError):  # as in a pod
+        kernel.leave_session_keyring()
     if description["level"] == "process":
         _exec(command, description.get("cwd"))
     place = isolation.Place(
@@ -63,7 +67,9 @@ def _exec(command: list[str], cwd: str | None) -> None:
     try:
         if cwd is not None:
             os.chdir(cwd)
+        forbid_core_dumps()
         kernel.set_no_new_privileges()
+        kernel.keep_in_own_scope()
         os.execvp(command[0], command)  # noqa: S606  no shell is wanted
     except OSError as error:
         _fail(f"{command[0]}: {error}")

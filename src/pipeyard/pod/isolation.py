@@ -44,15 +44,21 @@ class Bind:
 class Place:
     """What can be seen inside: the system's programs read-only, `binds`, and nothing of `hidden`."""
 
-    __slots__ = ("binds", "gpu", "hidden", "outside_uid")
+    __slots__ = ("binds", "gpu", "hidden", "outside_uid", "shared_memory_max_bytes")
 
     def __init__(
-        self, binds: list[Bind], hidden: Iterable[str] = (), gpu: bool = False, outside_uid: int = NOBODY_UID
+        self,
+        binds: list[Bind],
+        hidden: Iterable[str] = (),
+        gpu: bool = False,
+        outside_uid: int = NOBODY_UID,
+        shared_memory_max_bytes: int | None = None,
     ) -> None:
         self.binds = binds
         self.hidden = [os.path.realpath(path) for path in hidden]
         self.gpu = gpu
         self.outside_uid = outside_uid  # whom root becomes; an ordinary user stays who it is
+        self.shared_memory_max_bytes = shared_memory_max_bytes  # None: what the kernel gives, half of the memory
 
 
 class Prepared:
@@ -100,10 +106,14 @@ def enter(place: Place, prepared: Prepared) -> None:
         os.symlink(target, f"{root}/dev/{name}")
     shared_memory = root + "/dev/shm"  # noqa: S108
     os.mkdir(shared_memory)
-    kernel.mount("tmpfs", shared_memory, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=1777")
+    size = f",size={place.shared_memory_max_bytes}" if place.shared_memory_max_bytes else ""
+    kernel.mount("tmpfs", shared_memory, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, f"mode=1777{size}")
     kernel.mount("proc", f"{root}/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
     kernel.pivot_root(root)
     kernel.make_read_only("/")
+    # In a namespace of its own user code would have the rights to try the kernel's rarer calls. Nobody in here has any
+    # more, once the capabilities of this process are given up.
+    _write("/proc/sys/user/max_user_namespaces", "0")
 
 
 def interpreter_binds(image: str) -> list[Bind]:

@@ -2,19 +2,20 @@
 
 The body of the `launch` frame: pod_id, pod_dir, image, program, code (or null), mode, parallel, slots, function_path,
 function_name, inputs and outputs ([[name, type]]), variables, level, outside_uid, hidden, gpu, orphan_s,
-memory_max_bytes (or null).
+memory_max_bytes (or null), processes_max, disk_max_bytes.
 The pod answers on its stdout: "ready\\n" once it is isolated, or the reason why it could not be.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import resource
 import socket
 import sys
 
-from . import folder, isolation, kernel, memory, protocol
+from . import cgroups, folder, isolation, kernel, protocol
+from .limits import Limits, forbid_core_dumps
 from .supervisor import Supervisor
 from .worker_process import WorkerProcess
 
@@ -56,7 +57,9 @@ def launch(connection_fd: int, lock_fd: int) -> None:
             return
         frames = decoder.feed(data)
     order = json.loads(frames[0].body)
-    limit = memory.limit_memory(order["pod_id"], order["memory_max_bytes"])
+    with contextlib.suppress(OSError):  # kernels without keys; no place for one more
+        kernel.leave_session_keyring()
+    groups = cgroups.create(order["pod_id"], order["memory_max_bytes"], order["processes_max"])
     try:
         files = _isolated(order)
     except OSError as error:
@@ -66,8 +69,8 @@ def launch(connection_fd: int, lock_fd: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):
         os.dup2(null, descriptor)
-    supervisor = Supervisor(order, files, _worker(order, limit))
-    kernel.set_dumpable(False)  # user code has the same user id: it must not trace the supervisor
+    kernel.set_dumpable(False)  # user code has the same user id: it must not trace the supervisor. Exec ends this
+    supervisor = Supervisor(order, files, _worker(order, groups))
     supervisor.adopt(connection, decoder, frames[1:])
     supervisor.run()
 
@@ -79,7 +82,7 @@ def _isolated(order: dict[str, Any]) -> PodFiles:
     paths = _paths_outside(order)
     folder.create_files(paths, order["code"], owner)
     _compile_program(order["program"])
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    forbid_core_dumps()
     files = PodFiles(order["pod_dir"])
     place = _place(order, paths)
     prepared = isolation.leave(place) if namespaces else None
@@ -88,6 +91,8 @@ def _isolated(order: dict[str, Any]) -> PodFiles:
     _write_ref(files.ref, order["level"])
     if prepared is not None:
         isolation.enter(place, prepared)
+        # To measure what user code has closed to others, and what it has deleted and keeps open.
+        kernel.keep_capabilities((kernel.CAP_DAC_READ_SEARCH, kernel.CAP_SYS_PTRACE))
     else:
         kernel.set_child_subreaper()
     return files
@@ -107,13 +112,19 @@ def _place(order: dict[str, Any], outside: folder.PodPaths) -> isolation.Place:
         isolation.Bind(outside.tmp, "/var/tmp", writable=True),  # noqa: S108  the pod's own
     ]
     binds += [isolation.Bind(*pair, writable=True) for pair in zip(outside.folders(), inside.folders())]  # noqa: B905  Python 3.9
-    return isolation.Place(binds, hidden=order["hidden"], gpu=order["gpu"] > 0, outside_uid=order["outside_uid"])
+    return isolation.Place(
+        binds,
+        hidden=order["hidden"],
+        gpu=order["gpu"] > 0,
+        outside_uid=order["outside_uid"],
+        shared_memory_max_bytes=order["memory_max_bytes"],
+    )
 
 
-def _worker(order: dict[str, Any], limit: memory.MemoryLimit | None) -> WorkerProcess:
+def _worker(order: dict[str, Any], groups: cgroups.Groups) -> WorkerProcess:
     isolated = order["level"] == "namespaces"
     paths = folder.PodPaths.isolated() if isolated else _paths_outside(order)
-    return WorkerProcess(order, paths, limit, own_processes=isolated)
+    return WorkerProcess(order, paths, Limits(order, groups, paths, isolated), own_processes=isolated)
 
 
 def _compile_program(program: str) -> None:

@@ -67,6 +67,7 @@ class FailureKind:
     INVALID_OUTPUT = "invalid_output"
     TIMED_OUT = "timed_out"
     OUT_OF_MEMORY = "out_of_memory"
+    OUT_OF_DISK = "out_of_disk"
     SIGNALLED = "signalled"
     EXITED = "exited"
     CANCELLED = "cancelled"

@@ -13,7 +13,6 @@ from .executions import Execution, Executions
 from .inputs import InputFiles
 from .lines import LineAssembler
 from .link import Link
-from .memory import WATCH_EVERY_S
 from .pipes import Pipes
 from .protocol import FailureKind, Outcome
 from .server_side import ServerSide
@@ -112,6 +111,11 @@ class Supervisor:
         idle = not (self._events.unacknowledged_ends() or self._executions.open_ids())
         return now_s - alone_since_s >= (self._order["orphan_s"] if idle else UNCLAIMED_MAX_S)
 
+    @property
+    def _busy(self) -> bool:
+        """Whether user code has something to do now."""
+        return bool(self._executions.running) or not self._ready
+
     def _deadlines(self) -> list[float]:
         instants = [self._stop_at_s, self._kill_at_s, self._end_at_s]
         instants += [execution.deadline_s for execution in self._executions.running.values()]
@@ -124,14 +128,15 @@ class Supervisor:
             return 0
         now_s = clock.monotonic_s()
         coming = [instant for instant in self._deadlines() if instant > now_s]
-        if self._worker.is_watched:
-            coming.append(now_s + WATCH_EVERY_S)
+        if not self._worker_gone:
+            coming.append(max(now_s, self._worker.limits.due_s(self._busy)))
         return min(coming) - now_s + 0.001 if coming else None
 
     def _enforce_deadlines(self, now_s: float) -> None:
         if self._worker_gone:
             return
-        self._worker.kill_if_too_large()
+        if self._worker.limits.look(self._busy):
+            self._worker.kill()
         for execution in self._executions.running.values():
             if execution.deadline_s is not None and now_s >= execution.deadline_s:
                 execution.deadline_s = None

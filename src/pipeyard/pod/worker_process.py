@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from .folder import PodPaths
-    from .memory import MemoryLimit
+    from .limits import Limits
 
 CHANNEL_FD = 3
 # Names the pod's folder. By it the runtime finds what a supervisor without a pid namespace has left behind.
@@ -23,9 +24,9 @@ POD_VARIABLE = "PIPEYARD_POD"
 class WorkerProcess:
     """Starts the worker in the pod's place and remembers its ends."""
 
-    def __init__(self, order: dict[str, Any], paths: PodPaths, limit: MemoryLimit | None, own_processes: bool) -> None:
+    def __init__(self, order: dict[str, Any], paths: PodPaths, limits: Limits, own_processes: bool) -> None:
         self.paths = paths
-        self._limit = limit
+        self.limits = limits
         self._order = order
         self._own_processes = own_processes
         self.pid = 0
@@ -56,22 +57,11 @@ class WorkerProcess:
         process_tree.kill_descendants(self._own_processes)
         self.reap()
 
-    @property
-    def is_watched(self) -> bool:
-        """Whether somebody has to call `kill_if_too_large` again and again."""
-        return self._limit is not None and self._limit.is_watched
-
-    def kill_if_too_large(self) -> None:
-        """End the worker if it uses more memory than it may and the kernel does not see to that."""
-        if self._limit is not None and self._limit.is_watched and self._limit.look():
-            self.kill()
-
     def ending(self, *, was_up: bool) -> endings.Ending:
         """Why it ended, once it has."""
         assert self.status is not None
-        if endings.is_killed(self.status) and self._limit is not None and self._limit.was_exceeded():
-            return endings.of_memory(self._limit.most_bytes, self._limit.peak_bytes())
-        return endings.of_worker(self.status) if was_up else endings.of_start(self.status)
+        exceeded = self.limits.ending() if endings.is_killed(self.status) else None
+        return exceeded or (endings.of_worker(self.status) if was_up else endings.of_start(self.status))
 
     def reap(self) -> bool:
         """Collect the children that have ended. Returns whether the worker has."""
@@ -83,19 +73,17 @@ class WorkerProcess:
     def _exec(self, stdout: int, stderr: int, channel: int) -> NoReturn:
         try:
             os.setsid()
-            if self._limit is not None:
-                self._limit.enter()
+            self.limits.enter()  # first: it uses descriptors that are overwritten below
             null = os.open(os.devnull, os.O_RDONLY)
             channel = os.dup(channel)  # out of the way of the low numbers
             for descriptor, number in ((null, 0), (stdout, 1), (stderr, 2), (channel, CHANNEL_FD)):
                 os.dup2(descriptor, number)
                 os.set_inheritable(number, True)  # dup2 onto itself leaves it to be closed by exec
-            os.closerange(CHANNEL_FD + 1, 1024)
             if not self._own_processes:
                 kernel.set_parent_death_signal(signal.SIGKILL)
-            kernel.set_no_new_privileges()
             os.umask(0o022)
             os.chdir(self.paths.work)
+            _close_from(CHANNEL_FD + 1)
             python = os.path.join(self.paths.image, "bin", "python")
             os.execve(python, [python, "-I", self.paths.program, "worker"], self._environment())  # noqa: S606
         except BaseException as error:
@@ -120,3 +108,10 @@ class WorkerProcess:
         if not self._own_processes:
             environment[POD_VARIABLE] = self._order["pod_dir"]
         return environment
+
+
+def _close_from(first: int) -> None:
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) >= first:
+            with contextlib.suppress(OSError):  # the one that the list was read through
+                os.close(int(name))

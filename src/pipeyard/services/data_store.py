@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ class DataStoreService:
     urls: SignedUrls
     ledger: UploadLedger
     object_max_bytes: int
+    # Between the reading and the writing of what is known of an upload no other change of it may come.
+    _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def find(self, environment_id: str, path: object) -> StoredObject:
         """Raises NotFoundError."""
@@ -76,13 +79,14 @@ class DataStoreService:
     async def start_upload(self, environment_id: str, path: object) -> str:
         """The id of an upload in parts."""
         key = object_key(environment_id, check_object_path(PATH, path))
-        return self.ledger.add(PartUpload(key, await self.files.start_upload(key)))
+        return await asyncio.to_thread(self.ledger.add, PartUpload(key, await self.files.start_upload(key)))
 
     async def sign_part(self, environment_id: str, fields: Mapping[str, Any], base_url: str) -> str:
         """Where to PUT one part, which then has to have the length that was announced."""
-        upload_id, upload = self._upload(environment_id, fields, "chunk_size", "part_number", "size")
-        announced = upload.announce(fields, self.object_max_bytes)
-        self.ledger.write(upload_id, announced)
+        async with self._changing:
+            upload_id, upload = self._upload(environment_id, fields, "chunk_size", "part_number", "size")
+            announced = upload.announce(fields, self.object_max_bytes)
+            await asyncio.to_thread(self.ledger.write, upload_id, announced)
         number: int = fields["part_number"]
         access = Access("part", announced.key, announced.part_size(number), announced.store_id, number)
         return (await self._sign(access, base_url)).url
@@ -93,7 +97,8 @@ class DataStoreService:
         stored = await self.files.list_parts(upload.key, upload.store_id)
         upload.check_end(fields.get("parts"), stored, says_size=says_size)
         await self.files.finish_upload(upload.key, upload.store_id, stored)
-        self.ledger.remove(upload_id)
+        async with self._changing:
+            self.ledger.remove(upload_id)
         return await self.find(environment_id, fields[PATH])
 
     def _upload(self, environment_id: str, fields: Mapping[str, Any], *others: str) -> tuple[str, PartUpload]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import secrets
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -83,6 +82,7 @@ class DeploymentService:
             updated_at=created_at,
             updated_by=user_id,
             schedule=request.schedule,
+            endpoint_id=uuid.uuid4().hex if rule is Rule.ENDPOINT else None,
         )
         deployment = replace(deployment, next_fire_at=deployment.first_fire_at(created_at))
         await self.pipelines.get_ready(environment_id, pipeline.name)
@@ -221,13 +221,6 @@ class DeploymentService:
             if not exchanged:
                 raise NotFoundError("deployment", name)
             return await self.get(environment_id, name)
-
-    async def shares_token(self, deployment: Deployment, other_id: str | None) -> bool:
-        """Whether the same endpoint token opens another deployment: one that had this one's place before it."""
-        other = None if other_id is None else await self.store.get_deployment_by_id(other_id)
-        if other is None or other.endpoint_token is None or deployment.endpoint_token is None:
-            return False
-        return hmac.compare_digest(other.endpoint_token.encode(), deployment.endpoint_token.encode())
 
     async def delete(self, environment_id: str, name: str) -> Deployment:
         """The deployment, its executions, logs and pods. Raises NotFoundError."""

@@ -306,6 +306,7 @@ def _of_deployment(
         input_values_json=input_values_json,
         created_at=created_at,
         created_by=deployment.created_by,
+        endpoint_id=deployment.endpoint_id,
     )
 
 

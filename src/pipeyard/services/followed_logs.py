@@ -41,6 +41,10 @@ class FollowedLogs:
         """See `ports.LogStore`."""
         await self.logs.delete(subject, subject_ids)
 
+    async def check(self) -> None:
+        """See `ports.LogStore`."""
+        await self.logs.check()
+
     async def close(self) -> None:
         """See `ports.LogStore`."""
         await self.logs.close()

@@ -18,8 +18,6 @@ from pipeyard.store_ports import Store
 _ALGORITHM = "HS256"
 _POD_TOKEN = "pod"  # noqa: S105
 _ACCESS_TOKEN = "access"  # noqa: S105
-_DOWNLOAD_TOKEN = "download"  # noqa: S105
-DOWNLOAD_TTL_S = 900
 # An access token is not looked up, so one made from a pod's token works on after the end of what that was made for.
 # Short for that reason; above the 120 s before its end at which clients ask for the next one.
 POD_ACCESS_TTL_S = 300
@@ -95,16 +93,6 @@ class IdentityService:
         """An SDK token for the code of one deployment or execution, valid as long as that exists."""
         return self._sign({"sub": user_id, "pod_of": asdict(scope), "type": _POD_TOKEN, "iat": _now_s()})
 
-    def download_token(self, pipeline_id: str) -> str:
-        """Opens one pipeline's archive for a quarter of an hour, without another token."""
-        expires_at = _now_s() + DOWNLOAD_TTL_S
-        return self._sign({"sub": pipeline_id, "type": _DOWNLOAD_TOKEN, "iat": _now_s(), "exp": expires_at})
-
-    def check_download(self, token: str) -> str:
-        """The pipeline id of a download token. Raises AuthenticationError."""
-        pipeline_id: str = self._claims(token, _DOWNLOAD_TOKEN)["sub"]
-        return pipeline_id
-
     async def get_user(self, user_id: str) -> User:
         """Raises NotFoundError."""
         user = await self._store.get_user(user_id)
@@ -137,7 +125,8 @@ class IdentityService:
         except (jwt.InvalidTokenError, RecursionError):  # its header is JSON from anybody
             claims = {}
         if claims.get("type") != kind:
-            raise AuthenticationError(_REFUSED if kind == _POD_TOKEN else f"the {kind} token is missing or wrong")
+            message = _REFUSED if kind == _POD_TOKEN else f"the {kind} token is missing or wrong"
+            raise AuthenticationError(message, is_guess=bool(token) and not claims)
         return claims
 
 

@@ -1,4 +1,4 @@
-"""URLs of our own server that open one object, or take one, for a limited time and without another token."""
+"""URLs of our own server that open one object or archive, or take one object: for a while, without another token."""
 
 from __future__ import annotations
 
@@ -32,14 +32,15 @@ class SignedUrls:
         claims = {"access": asdict(access), "exp": int(clock.now().timestamp()) + self.ttl_s}
         return f"{base_url}{SIGNED_CONTENT_PATH}?token={jwt.encode(claims, self.key, algorithm=_ALGORITHM)}"
 
-    def read(self, token: str, kind: AccessKind) -> Access:
-        """What the token of such a URL opens. Raises PermissionDeniedError when it does not open that kind."""
+    def read(self, token: str, *kinds: AccessKind) -> Access:
+        """What the token of such a URL opens. Raises PermissionDeniedError when that is none of these kinds."""
         try:
             access = Access(**jwt.decode(token, self.key, algorithms=[_ALGORITHM])["access"])
         except jwt.ExpiredSignatureError:
             raise PermissionDeniedError("the signed URL has expired; ask for another one") from None
         except (jwt.InvalidTokenError, RecursionError):  # its header is JSON from anybody
-            raise PermissionDeniedError("the signed URL was changed, or is not one of this server") from None
-        if access.kind != kind:
-            raise PermissionDeniedError(f"the signed URL is for {access.kind}, not for {kind}")
+            message = "the signed URL was changed, or is not one of this server"
+            raise PermissionDeniedError(message, is_guess=True) from None
+        if access.kind not in kinds:
+            raise PermissionDeniedError(f"the signed URL is for {access.kind}, not for {' or '.join(kinds)}")
         return access

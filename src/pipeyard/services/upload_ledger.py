@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from pipeyard.data_folder import write_private
 from pipeyard.domain.part_uploads import PartUpload
 from pipeyard.errors import NotFoundError
 
@@ -18,7 +19,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class UploadLedger:
-    """Reads and writes at once, in the event loop: between the two of one change nobody else's may come."""
+    """What it has written survives power loss."""
 
     folder: Path
 
@@ -30,9 +31,9 @@ class UploadLedger:
         return upload_id
 
     def read(self, upload_id: object, key: str) -> PartUpload:
-        """Raises NotFoundError, also when the upload is for another object."""
+        """Raises NotFoundError, also when the upload is for another object, or what is known of it is damaged."""
         if isinstance(upload_id, str) and _ID.fullmatch(upload_id):
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
                 upload = PartUpload(**json.loads(self._place(upload_id).read_text()))
                 if upload.key == key:
                     return upload
@@ -42,9 +43,7 @@ class UploadLedger:
 
     def write(self, upload_id: str, upload: PartUpload) -> None:
         """Whole or not at all."""
-        beside = self._place(upload_id).with_suffix(".part")
-        beside.write_text(json.dumps(asdict(upload)))
-        beside.replace(self._place(upload_id))
+        write_private(self._place(upload_id), json.dumps(asdict(upload)))
 
     def remove(self, upload_id: str) -> None:
         """Idempotent."""

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from cryptography.fernet import Fernet, InvalidToken
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from pipeyard.errors import StoreError
 
 
 class Cipher:
-    """Encrypts and decrypts texts with one key (Fernet: 32 bytes in URL-safe base64)."""
+    """Encrypts and decrypts texts (Fernet). Keys are 32 bytes in URL-safe base64, a line each.
 
-    def __init__(self, key: bytes) -> None:
+    The first one encrypts, all decrypt: there are two while a key is being replaced.
+    """
+
+    def __init__(self, keys: bytes) -> None:
         try:
-            self._fernet = Fernet(key)
+            self._fernet = MultiFernet([Fernet(key) for key in keys.split() or [b""]])
         except ValueError:
             raise StoreError("the encryption key is not one: it must be 32 bytes in URL-safe base64") from None
 
@@ -22,12 +28,23 @@ class Cipher:
 
     def decrypt(self, secret: bytes) -> str:
         """The inverse of `encrypt`. Raises StoreError if another key was used."""
-        try:
+        with _checked():
             return self._fernet.decrypt(secret).decode("utf-8", "surrogatepass")
-        except InvalidToken:
-            raise StoreError(
-                "the encryption key does not open this database: restore the key file that belongs to it"
-            ) from None
+
+    def renew(self, secret: bytes) -> bytes:
+        """The same text, encrypted with the first key. Raises StoreError."""
+        with _checked():
+            return self._fernet.rotate(secret)
+
+
+@contextmanager
+def _checked() -> Iterator[None]:
+    try:
+        yield
+    except InvalidToken:
+        raise StoreError(
+            "the encryption key does not open this database: restore the key file that belongs to it"
+        ) from None
 
 
 def storable_json(text: str) -> str:

@@ -24,6 +24,10 @@ class Database(Protocol):
         """
         ...
 
+    async def check(self, write: Callable[[Connection], object]) -> None:
+        """Raises DiskError while nothing can be committed; `write` is tried only if the last commit failed."""
+        ...
+
     async def read(self, operation: Callable[[Connection], T]) -> T:
         """Run a read of what is committed."""
         ...

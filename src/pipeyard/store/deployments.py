@@ -54,7 +54,7 @@ _SET_STATUS = update(deployments).where(_THIS).values(status=bindparam("new_stat
 _CHANGEABLE = ("is_enabled", "mappings", "endpoint_token", "schedule", "updated_at", "updated_by")
 _UPDATE = update(deployments).where(_THIS).values({name: bindparam(f"new_{name}") for name in _CHANGEABLE})
 _RESCHEDULE = _UPDATE.values(next_fire_at=bindparam("new_next_fire_at"))
-_ADDRESS = ("name", "endpoint_url_path", "endpoint_token")
+_ADDRESS = ("name", "endpoint_url_path", "endpoint_token", "endpoint_id")
 _ADDRESSES = select(deployments.c.id, *(deployments.c[name] for name in _ADDRESS)).where(
     deployments.c.id.in_(bindparam("ids", expanding=True))
 )
@@ -130,7 +130,7 @@ class DeploymentRows(Rows):
         return await self._database.write(lambda c: c.execute(statement, given).rowcount == 1)
 
     async def exchange_deployments(self, one_id: str, two_id: str, updated_at: datetime, updated_by: str) -> bool:
-        """Names, endpoint paths and tokens change hands. False when one is gone."""
+        """Names and endpoints, with paths and tokens, change hands. False when one is gone."""
         stamp = {"updated_at": to_epoch_ms(updated_at), "updated_by": updated_by}
 
         def exchange(connection: Connection) -> bool:
@@ -189,6 +189,7 @@ class DeploymentRows(Rows):
             "next_fire_at": maybe_epoch_ms(deployment.next_fire_at),
             "last_fire_at": maybe_epoch_ms(deployment.last_fire_at),
             "last_tick_at": maybe_epoch_ms(deployment.last_tick_at),
+            "endpoint_id": deployment.endpoint_id,
         }
 
     def _from_row(self, row: Record) -> Deployment:
@@ -223,6 +224,7 @@ class DeploymentRows(Rows):
             next_fire_at=maybe_instant(row.next_fire_at),
             last_fire_at=maybe_instant(row.last_fire_at),
             last_tick_at=maybe_instant(row.last_tick_at),
+            endpoint_id=row.endpoint_id,
         )
 
 

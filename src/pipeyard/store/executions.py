@@ -43,6 +43,7 @@ _GIVEN = (
     "due_at",
     "mappings",
     "input_values",
+    "endpoint_id",
 )
 ADD = Prepared(insert(executions).values({name: bindparam(name) for name in _GIVEN}))
 ADD_SKIPPED = Prepared(insert(executions).values({name: bindparam(name) for name in (*_GIVEN, "ended_at", "failure")}))
@@ -86,6 +87,7 @@ _ONE = (
         executions.c.started_at,
         executions.c.ended_at,
         executions.c.failure,
+        executions.c.endpoint_id,
         *_NAMES,
     )
     .select_from(_NAMED)
@@ -236,6 +238,7 @@ def new_row(execution: NewExecution, server_id: str, due_at: datetime | None = N
         "due_at": maybe_epoch_ms(due_at),
         "mappings": storable_json(execution.mappings_json),
         "input_values": storable_json(execution.input_values_json),
+        "endpoint_id": execution.endpoint_id,
     }
 
 
@@ -263,6 +266,7 @@ def _execution(row: Record) -> Execution:
         ended_at=maybe_instant(row.ended_at),
         failure=failure_from_json(row.failure),
         due_at=maybe_instant(row.due_at),
+        endpoint_id=row.endpoint_id,
     )
 
 

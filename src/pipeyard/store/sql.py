@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pipeyard.clock import to_epoch_ms
@@ -19,6 +19,8 @@ from pipeyard.store.samples import SampleRows
 from pipeyard.store.tables import deployments, projects, servers, variables
 from pipeyard.store.ticks import TickRows
 from pipeyard.store.users import UserRows
+
+_TRIAL = update(servers).values(started_at=servers.c.started_at)  # changes nothing, and is written all the same
 
 
 class SqlStore(UserRows, ProjectRows, PipelineRows, DeploymentRows, TickRows, ExecutionRows, MetricRows, SampleRows):
@@ -36,14 +38,33 @@ class SqlStore(UserRows, ProjectRows, PipelineRows, DeploymentRows, TickRows, Ex
 
         await self._database.write(add)
 
+    async def check(self) -> None:
+        """Raises DiskError while nothing can be committed."""
+        await self._database.check(lambda connection: connection.execute(_TRIAL))
+
     async def close(self) -> None:
         """Commit what is queued and let go of the database. Idempotent."""
         await self._database.close()
 
 
+ENCRYPTED = (variables.c.value, deployments.c.endpoint_token, projects.c.deploy_key)
+
+
 def check_key(connection: Connection, cipher: Cipher) -> None:
     """Raises StoreError if the database was written with another key: better at the start than at each call."""
-    for secret in (variables.c.value, deployments.c.endpoint_token, projects.c.deploy_key):
+    for secret in ENCRYPTED:
         some = connection.execute(select(secret).where(secret.is_not(None)).limit(1)).scalar()
         if some is not None:
             cipher.decrypt(some)
+
+
+def renew_secrets(connection: Connection, cipher: Cipher) -> int:
+    """Encrypt with the cipher's first key what any of its keys has encrypted. How many. Raises StoreError."""
+    count = 0
+    for secret in ENCRYPTED:
+        identity = list(secret.table.primary_key.columns)
+        for *values, value in connection.execute(select(*identity, secret).where(secret.is_not(None))).all():
+            this = (column == one for column, one in zip(identity, values, strict=True))
+            connection.execute(update(secret.table).where(*this).values({secret.name: cipher.renew(value)}))
+            count += 1
+    return count

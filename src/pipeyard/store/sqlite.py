@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from pipeyard.errors import StoreError
 from pipeyard.group_commit import GroupCommit
 from pipeyard.store.cipher import Cipher
 from pipeyard.store.migrations import upgrade
-from pipeyard.store.sql import SqlStore, check_key
+from pipeyard.store.sql import SqlStore, check_key, renew_secrets
+
+logger = logging.getLogger(__name__)
 
 READERS = 4
 BUSY_TIMEOUT_S = 30.0  # another process may write: a copy being made, a second server
@@ -41,6 +45,23 @@ class SqliteStore(SqlStore):
         return cls(database, cipher)
 
 
+def change_unused(path: Path, change: Callable[[Connection], T]) -> T:
+    """One change of a database that no server uses, brought up to date before. Raises StoreError; nothing is done then.
+
+    Nothing is left of what it replaces or deletes: those bytes are overwritten.
+    """
+    with _opening(path), _writing_engine(path).begin() as connection:
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+        upgrade(connection)
+        return change(connection)
+
+
+def replace_key(path: Path, keys: bytes) -> int:
+    """As `change_unused`: encrypt every secret with the first of the keys. How many there are."""
+    cipher = Cipher(keys)
+    return change_unused(path, lambda connection: renew_secrets(connection, cipher))
+
+
 class SqliteDatabase:
     """One writing connection in a thread of its own, a few reading ones in a pool.
 
@@ -50,7 +71,7 @@ class SqliteDatabase:
     def __init__(self, writing: Engine, reading: Engine, committed: Callable[[int, float], None]) -> None:
         self._reading = reading
         self._writing = writing
-        self._writer = GroupCommit(writing.connect(), Connection.begin, "store-writer", committed)
+        self._writer = GroupCommit(writing.connect, Connection.begin, "store-writer", committed)
         self._readers = ThreadPoolExecutor(READERS, "store-reader")
         self._checkpoint: asyncio.TimerHandle | None = None
 
@@ -60,24 +81,26 @@ class SqliteDatabase:
     ) -> SqliteDatabase:
         """`check` looks at the database before anything is served. Raises StoreError."""
         writing, reading = _writing_engine(path), _reading_engine(path)
-        try:
+        with _opening(path):
             path.touch(mode=0o600)  # the files beside it take its mode
             with writing.begin() as connection:
                 upgrade(connection)
                 check(connection)
+            with reading.connect() as connection:
+                # Attached to the write-ahead log from now on. Were the writer ever alone, its end after a failed sync
+                # would leave the log to be read anew, with what was refused in it.
+                connection.exec_driver_sql("SELECT count(*) FROM servers").scalar()
             return cls(writing, reading, committed)
-        except (DBAPIError, OSError) as error:
-            writing.dispose()
-            raise StoreError(f"the database {path} cannot be opened: {getattr(error, 'orig', error)}") from error
-        except StoreError as error:
-            writing.dispose()
-            raise StoreError(f"the database {path} cannot be opened: {error.message}") from None
 
     def write(self, operation: Callable[[Connection], T]) -> asyncio.Future[T]:
         """Queue a write now; done once it is durable."""
         if self._checkpoint is None:
             self._checkpoint = asyncio.get_running_loop().call_later(CHECKPOINT_S, self._start_checkpoint)
         return self._writer.submit(operation)
+
+    async def check(self, write: Callable[[Connection], object]) -> None:
+        """As `GroupCommit.check`."""
+        await self._writer.check(write)
 
     async def read(self, operation: Callable[[Connection], T]) -> T:
         """Run a read in the pool."""
@@ -95,11 +118,27 @@ class SqliteDatabase:
 
     def _start_checkpoint(self) -> None:
         self._checkpoint = None
-        self._readers.submit(self._read, _checkpoint)
+        self._readers.submit(self._carry_over)
+
+    def _carry_over(self) -> None:
+        try:
+            self._read(_checkpoint)
+        except DBAPIError:
+            logger.warning("the write-ahead log could not be carried over; the next write tries again", exc_info=True)
 
     def _read(self, operation: Callable[[Connection], T]) -> T:
         with self._reading.connect() as connection:
             return operation(connection)
+
+
+@contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, OSError) as error:
+        raise StoreError(f"the database {path} cannot be opened: {getattr(error, 'orig', error)}") from error
+    except StoreError as error:
+        raise StoreError(f"the database {path} cannot be opened: {error.message}") from None
 
 
 def _writing_engine(path: Path) -> Engine:
@@ -117,9 +156,7 @@ def _writing_engine(path: Path) -> Engine:
         "sqlite://",
         creator=connect,
         paramstyle="named",  # for `Prepared`
-        poolclass=QueuePool,
-        pool_size=1,
-        max_overflow=0,
+        poolclass=NullPool,  # a connection that is closed is closed: after a failed sync it must not come back
     )
     event.listen(engine, "begin", _begin_immediate)
     return engine

@@ -122,6 +122,7 @@ deployments = Table(
     Column("next_fire_at", BigInteger),  # null: it is disabled
     Column("last_fire_at", BigInteger),
     Column("last_tick_at", BigInteger),
+    Column("endpoint_id", Text),  # null: it is periodic
     UniqueConstraint("environment_id", "name"),
     UniqueConstraint("environment_id", "endpoint_url_path"),
     # The scheduler's heap: what is due is at its front, whatever else is there.
@@ -155,6 +156,7 @@ executions = Table(
     # The large ones last: SQLite reads a row up to the column it needs.
     Column("input_values", Text, nullable=False),  # JSON
     Column("output_values", Text),  # JSON
+    Column("endpoint_id", Text),  # at which it was accepted; behind the large ones because it was added later
     Index("ix_executions_pipeline_id_number", "pipeline_id", "number"),
     Index("ix_executions_deployment_id_number", "deployment_id", "number"),
     Index("ix_executions_open", "number", sqlite_where=text(IS_OPEN), postgresql_where=text(IS_OPEN)),

@@ -11,8 +11,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import pipeyard
-
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 CACHE = ROOT / ".compat"
@@ -43,9 +41,8 @@ class ClientSpec:
 CLIENTS = [
     ClientSpec("craft-ai-sdk 0.51.0", "craft_ai_sdk:CraftAiSdk", "0.51.0", is_old=True),
     ClientSpec("craft-ai-sdk 0.74.7", "craft_ai_sdk:CraftAiSdk", "0.74.7"),
+    ClientSpec("pipeyard", "pipeyard:CraftAiSdk"),
 ]
-if hasattr(pipeyard, "CraftAiSdk"):
-    CLIENTS.append(ClientSpec("pipeyard", "pipeyard:CraftAiSdk"))
 
 
 def public_methods() -> frozenset[str]:

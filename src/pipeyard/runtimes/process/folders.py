@@ -7,13 +7,14 @@ import fcntl
 import json
 import os
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeyard.domain.pods import PodRef, PodSpec
+from pipeyard.pod import cgroups
 from pipeyard.pod import folder as layout
-from pipeyard.pod.memory import remove_group
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,15 @@ class PodFolder:
 
     def remove(self) -> None:
         """Delete the folder, and the cgroup of its processes, which are gone. Idempotent."""
-        remove_group(self.path.name)
-        shutil.rmtree(self.path, ignore_errors=True)
+        cgroups.remove(self.path.name)
+        try:
+            shutil.rmtree(self.path)
+        except FileNotFoundError:
+            return
+        except (OSError, RecursionError):
+            # User code has closed folders to their owner, or put thousands into one another: these programs cope.
+            for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+                subprocess.run([*command, "--", str(self.path)], stderr=subprocess.DEVNULL, check=False)
 
     def _json(self, name: str) -> dict[str, Any] | None:
         try:

@@ -20,6 +20,14 @@ _TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
+class PodLimits:
+    """What the user code of any pod may use at most, besides memory."""
+
+    processes_max: int = 1024  # threads count too
+    disk_max_bytes: int = 20_000_000_000  # all its files, and so each of them
+
+
+@dataclass(frozen=True)
 class Launcher:
     """What is the same for all pods of a server."""
 
@@ -28,6 +36,7 @@ class Launcher:
     outside_uid: int
     orphan_s: float
     hidden: Path  # the platform's data
+    limits: PodLimits
 
     def launch(self, spec: PodSpec, folder: PodFolder) -> tuple[PodRef, socket.socket]:
         """Start the pod and return once it is isolated, with its first connection. Blocks. Raises PodError."""
@@ -63,6 +72,7 @@ class Launcher:
                     pass_fds=inherited,
                     start_new_session=True,
                     cwd="/",
+                    env={"LANG": "C.UTF-8"},  # the server's variables are none of a pod's business
                 )
             except OSError as error:
                 raise PodError(f"the image has no interpreter that runs: {error}") from error
@@ -99,4 +109,6 @@ class Launcher:
             "gpu": spec.gpu_request,
             "orphan_s": self.orphan_s,
             "memory_max_bytes": spec.ram_request_bytes,
+            "processes_max": self.limits.processes_max,
+            "disk_max_bytes": self.limits.disk_max_bytes,
         }

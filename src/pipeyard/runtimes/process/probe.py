@@ -1,11 +1,13 @@
-"""Finds out how well this machine can isolate, by isolating something."""
+"""Finds out how well this machine can isolate and limit, by trying."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 from pipeyard.domain.pods import IsolationLevel
+from pipeyard.pod import cgroups, kernel
 from pipeyard.pod.program import isolated_command
 
 _TIMEOUT_S = 20.0
@@ -22,3 +24,14 @@ def probe(program: Path, outside_uid: int) -> tuple[IsolationLevel, str]:
     if result.returncode == 0:
         return IsolationLevel.NAMESPACES, ""
     return IsolationLevel.PROCESS, result.stderr.strip() or f"the probe ended with code {result.returncode}"
+
+
+def describe_limits() -> str:
+    """Who keeps pods within their limits on this machine, in words."""
+    trial = f"probe-{os.getpid()}"
+    groups = cgroups.create(trial, 1 << 30, 16)
+    groups.close()
+    cgroups.remove(trial)
+    memory = "cgroup" if groups.limits_memory else "watched"
+    processes = "cgroup" if groups.limits_processes else "rlimit"
+    return f"memory: {memory}, processes: {processes}, disk: watched, Landlock: {kernel.landlock_version() or 'none'}"

@@ -8,6 +8,7 @@ import os
 import signal
 from pathlib import Path
 
+from pipeyard.pod import cgroups
 from pipeyard.pod.worker_process import POD_VARIABLE
 
 
@@ -67,13 +68,25 @@ def reap(pid: int) -> None:
 
 
 def kill_survivors(pod_dir: Path) -> None:
-    """End what a pod without a pid namespace has left behind: its processes carry its folder in their environment."""
+    """End what a pod without a pid namespace has left behind.
+
+    Its processes are in its cgroups, where this machine has them, and carry its folder in their environment, unless
+    they have removed it there.
+    """
     mark = f"{POD_VARIABLE}={pod_dir}".encode()
-    while pids := [int(name) for name in os.listdir("/proc") if name.isdigit() and _carries(name, mark)]:
+    killed: set[int] = set()
+    while pids := _carriers(mark) | cgroups.members(pod_dir.name):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-            reap(pid)
+        killed |= pids
+    for pid in (*killed, *killed):  # a child becomes this server's when its parent has ended, which may come later
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+
+
+def _carriers(mark: bytes) -> set[int]:
+    return {int(name) for name in os.listdir("/proc") if name.isdigit() and _carries(name, mark)}
 
 
 def _carries(pid: str, mark: bytes) -> bool:

@@ -9,7 +9,7 @@ import signal
 import socket
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeyard.clock import monotonic_s
@@ -20,8 +20,8 @@ from pipeyard.pod import folder as layout
 from pipeyard.pod import kernel, program
 from pipeyard.pod.isolation import NOBODY_UID
 from pipeyard.runtimes.process.folders import PodFolder
-from pipeyard.runtimes.process.launcher import Launcher
-from pipeyard.runtimes.process.probe import probe
+from pipeyard.runtimes.process.launcher import Launcher, PodLimits
+from pipeyard.runtimes.process.probe import describe_limits, probe
 from pipeyard.runtimes.process.processes import Watch, boot_id, is_alive, kill_survivors
 from pipeyard.runtimes.process.usage import read_usage
 
@@ -38,14 +38,20 @@ class PodOptions:
     minimum: IsolationLevel = IsolationLevel.PROCESS
     outside_uid: int = NOBODY_UID  # whom the pods of a server that is root belong to
     orphan_s: float = 600.0  # how long an idle pod waits for a server that does not return
+    limits: PodLimits = field(default_factory=PodLimits)
 
 
 class ProcessRuntime:
     """Pods are processes below this server, and outlive it."""
 
-    def __init__(self, data_dir: Path, options: PodOptions, program_dir: Path, level: IsolationLevel) -> None:
+    def __init__(
+        self, data_dir: Path, options: PodOptions, program_dir: Path, level: IsolationLevel, lack: str = ""
+    ) -> None:
+        self._lack = lack
         self._pods = data_dir / "pods"
-        self._launcher = Launcher(program_dir, level, options.outside_uid, options.orphan_s, hidden=data_dir)
+        self._launcher = Launcher(
+            program_dir, level, options.outside_uid, options.orphan_s, hidden=data_dir, limits=options.limits
+        )
         self._boot_id = boot_id()
         self._threads = ThreadPoolExecutor(_LAUNCHES_MAX, thread_name_prefix="pod-launch")
         self._starting: dict[str, asyncio.Task[PodRef]] = {}
@@ -62,12 +68,17 @@ class ProcessRuntime:
         level, lack = await asyncio.to_thread(probe, program_dir, options.outside_uid)
         if options.minimum is IsolationLevel.NAMESPACES and level is not IsolationLevel.NAMESPACES:
             raise PodError(f"this machine cannot isolate pods in namespaces: {lack}")
-        return cls(data_dir, options, program_dir, level)
+        return cls(data_dir, options, program_dir, level, lack)
 
     @property
     def isolation(self) -> IsolationLevel:
         """The level that new pods get, probed when the runtime was opened."""
         return self._launcher.level
+
+    def describe(self) -> dict[str, str]:
+        """What this machine gives to pods, and what it lacks, for people."""
+        lack = f", for want of more: {self._lack}" if self._lack else ""
+        return {"isolation": f"{self.isolation.value}{lack}", "limits": describe_limits()}
 
     @property
     def program(self) -> Path:

@@ -1,0 +1,147 @@
+"""Lanes over a workshop in memory, in which the database and the data store can be away."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from pipeyard.domain.deployments import Deployment, DeploymentStatus, Resources
+from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
+from pipeyard.domain.modes import Mode, Rule
+from pipeyard.domain.pods import PodRef
+from pipeyard.engine.guarded_tasks import GuardedTasks
+from pipeyard.errors import UnavailableError
+
+AT = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+def deployment() -> Deployment:
+    return Deployment(
+        id="d",
+        environment_id="e",
+        name="d",
+        pipeline_id="p",
+        pipeline_name="p",
+        rule=Rule.ENDPOINT,
+        mode=Mode.LOW_LATENCY,
+        description=None,
+        inputs_mapping=(),
+        outputs_mapping=(),
+        resources=Resources(),
+        execution_timeout_s=None,
+        endpoint_url_path="d",
+        endpoint_token="t",
+        is_enabled=True,
+        status=DeploymentStatus.CREATION_PENDING,
+        created_at=AT,
+        created_by="u",
+        updated_at=AT,
+        updated_by="u",
+    )
+
+
+def execution(execution_id: str) -> PendingExecution:
+    return PendingExecution(execution_id, "e", "p", None, "[]", "{}", ExecutionStatus.PENDING)
+
+
+class PodInMemory:
+    """Ready at once; runs what it is given until it is told that it has ended."""
+
+    def __init__(self, number: int) -> None:
+        self.ref = PodRef(f"pod-{number}", 1, 1, "boot", None, None)
+        self.pod_id = self.ref.pod_id
+        self.welcomed, self.ready, self.gone, self.freed = (asyncio.Event() for _ in range(4))
+        self.welcomed.set()
+        self.ready.set()
+        self.in_flight: dict[str, None] = {}
+        self.started: set[str] = set()
+        self.exit_failure = None
+        self.told_to_stop = False
+
+    def stop(self, grace_s: float) -> None:
+        self.told_to_stop = True
+        self.gone.set()
+
+    def lost_failure(self) -> Failure:
+        return Failure("lost", "gone")
+
+    def finish(self, execution_id: str) -> None:
+        del self.in_flight[execution_id]
+        self.freed.set()
+
+
+@dataclass
+class WorkshopInMemory:
+    """The parts of `Workshop` that lanes use. What is in `away` fails when it is asked."""
+
+    away: set[str] = field(default_factory=set)
+    tasks: GuardedTasks = field(default_factory=GuardedTasks)
+    pods: list[PodInMemory] = field(default_factory=list)
+    given: list[tuple[str, str]] = field(default_factory=list)
+    ends: dict[str, tuple[ExecutionStatus, Failure]] = field(default_factory=dict)
+    statuses: list[DeploymentStatus] = field(default_factory=list)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)  # for what is away
+
+    @property
+    def store(self) -> WorkshopInMemory:
+        return self
+
+    runtime = records = logs = store
+
+    def _ask(self, what: str) -> None:
+        if what in self.away:
+            self.asked.set()
+            raise UnavailableError(f"{what} is away")
+
+    async def get_pending(self, execution_id: str) -> PendingExecution:
+        self._ask("database")
+        return execution(execution_id)
+
+    async def get_status(self, execution_id: str) -> ExecutionStatus:
+        self._ask("database")
+        return ExecutionStatus.PENDING
+
+    async def set_deployment_status(self, deployment_id: str, status: DeploymentStatus) -> bool:
+        self._ask("database")
+        self.statuses.append(status)
+        return True
+
+    async def append(self, batch: object) -> None:
+        self._ask("database")
+
+    async def fail(self, execution_id: str, status: ExecutionStatus, failure: Failure) -> None:
+        self.ends[execution_id] = status, failure
+
+    def ended(self, execution_id: str, outcome: object) -> None:
+        pass
+
+    def notify(self, deployment_id: str) -> None:
+        pass
+
+    async def give_up(self, execution_id: str, error: BaseException) -> None:
+        await self.fail(execution_id, ExecutionStatus.ERROR, Failure("platform", str(error)))
+
+    async def deployment_pod(self, deployment: Deployment) -> object:
+        self._ask("database")
+        return deployment
+
+    async def execution_pod(self, execution: PendingExecution) -> object:
+        self._ask("database")
+        return execution
+
+    async def start_pod(self, spec: object, on_missing: Any) -> PodInMemory:
+        self.pods.append(PodInMemory(len(self.pods)))
+        return self.pods[-1]
+
+    async def give(self, pod: PodInMemory, execution: PendingExecution, timeout_s: int | None) -> None:
+        self._ask(f"objects of {execution.id}")
+        self._ask("data store")
+        pod.in_flight[execution.id] = None
+        self.given.append((pod.pod_id, execution.id))
+
+    async def stop(self, ref: PodRef, grace_s: float) -> None:
+        for pod in self.pods:
+            if pod.ref == ref:
+                pod.gone.set()
