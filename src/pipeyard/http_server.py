@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 
+from pipeyard import clock
 from pipeyard.errors import SettingsError
 from pipeyard.settings import Settings
+from pipeyard.slow_clients import Connection, SlowClients
 
 KEEP_ALIVE_S = 90  # above the pools of clients, who would otherwise post on a connection that just closed
 ANSWER_GRACE_S = 3  # for answers under way when the server ends
@@ -40,16 +42,23 @@ def local_url(listener: socket.socket) -> str:
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn, with our signals and a call once it serves."""
+    """uvicorn, with our signals, a call once it serves, and an eye on slow clients."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None], client_stall_s: float) -> None:
         super().__init__(config)
         self._started = started
+        self._slow_clients = SlowClients(client_stall_s, clock.monotonic_s)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """uvicorn's hook."""
         await super().startup(sockets)
         self._started()
+
+    async def on_tick(self, counter: int) -> bool:
+        """uvicorn's hook, ten times a second."""
+        if counter % 10 == 0:
+            self._slow_clients.sweep(cast(Iterable[Connection], self.server_state.connections))
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -57,12 +66,12 @@ class HttpServer(uvicorn.Server):
         yield
 
 
-def create_server(app: Any, started: Callable[[], None]) -> HttpServer:
+def create_server(app: Any, started: Callable[[], None], client_stall_s: float) -> HttpServer:
     """A server for that application; `started` is called once it serves."""
     config = uvicorn.Config(
         app,
         loop="none",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="off",
         access_log=False,  # URLs may carry endpoint tokens
@@ -71,7 +80,7 @@ def create_server(app: Any, started: Callable[[], None]) -> HttpServer:
         timeout_graceful_shutdown=ANSWER_GRACE_S,
         server_header=False,
     )
-    return HttpServer(config, started)
+    return HttpServer(config, started, client_stall_s)
 
 
 def watch_signals(server: HttpServer, ending: Callable[[], None]) -> Callable[[], bool]:

@@ -39,6 +39,16 @@ class LogStore(Protocol):
         ...
 
     async def delete(self, subject: Subject, subject_ids: Iterable[str]) -> None: ...
+    async def trim(
+        self, after: int, limit: int, is_kept: Callable[[Subject, str, datetime], bool]
+    ) -> tuple[int, datetime] | None:
+        """Look at the first lines behind a number, in the order of arrival, and delete those that are not kept.
+
+        The number and the instant of the last one that was looked at; None when there was none.
+        """
+        ...
+
+    async def used_bytes(self) -> int: ...  # as that of the store
     async def check(self) -> None: ...  # as that of the store
     async def close(self) -> None: ...
 

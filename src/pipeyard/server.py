@@ -58,7 +58,11 @@ async def serve(settings: Settings, announce: Callable[[Platform, Credentials, P
         await platform.engine.start()
         platform.sampler.start()
         platform.scheduler.start()
-        server = create_server(create_app(platform.services), lambda: announce(platform, credentials, written))
+        server = create_server(
+            create_app(platform.services),
+            lambda: announce(platform, credentials, written),
+            settings.client_stall_s,
+        )
         ends_pods = watch_signals(server, platform.notices.close)
         await server.serve(sockets=[listener])
         await platform.scheduler.stop()

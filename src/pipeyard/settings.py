@@ -39,6 +39,7 @@ def _empty_or(words: str, pattern: re.Pattern[str]) -> Allowed:
 
 
 _ABOVE_ZERO = Allowed("more than 0", lambda value: 0 < value < math.inf)
+_OFF = "0: all are kept."
 _ZERO_OR_MORE = Allowed("0 or more", lambda value: 0 <= value < math.inf)
 
 
@@ -61,6 +62,9 @@ class Settings:
     )
     wait_hold_s: float = _setting(
         50.0, "Below the 60 s at which common proxies cut; 31 holds are 25 minutes.", _ABOVE_ZERO
+    )
+    client_stall_s: float = _setting(
+        30.0, "A client that sends no head, 16 kB of a body or takes no answer for so long is cut off.", _ABOVE_ZERO
     )
     access_token_ttl_s: int = _setting(
         1800,
@@ -143,6 +147,12 @@ class Settings:
         Allowed("nothing, or 16 characters or more", lambda value: not value or len(value) >= 16),
         secret=True,
     )
+    executions_keep_days: int = _setting(0, f"{_OFF} Executions that ended before, with all of them.", _ZERO_OR_MORE)
+    executions_keep_bytes: int = _setting(0, f"{_OFF} Beyond it in the database, the oldest ended ones.", _ZERO_OR_MORE)
+    logs_keep_days: int = _setting(0, f"{_OFF} Lines of ended executions and of deployments.", _ZERO_OR_MORE)
+    logs_keep_bytes: int = _setting(0, f"{_OFF} Beyond it the oldest of these lines.", _ZERO_OR_MORE)
+    files_keep_days: int = _setting(0, f"{_OFF} File inputs and outputs of ended executions.", _ZERO_OR_MORE)
+    files_keep_bytes: int = _setting(0, f"{_OFF} Beyond it those of the oldest.", _ZERO_OR_MORE)
     supervisor_orphan_s: int = _setting(
         600, "Longer than an upgrade of the server, shorter than a forgotten machine.", _ABOVE_ZERO
     )

@@ -161,6 +161,10 @@ class ExecutionStore(Protocol):
         """One with its input values, for a pod; None when it is gone."""
         ...
 
+    async def list_ended(self, before: datetime | None, after: str | None, limit: int) -> Sequence[str]:
+        """Ids of those that have ended (before that instant), the first accepted first, behind the one `after`."""
+        ...
+
     async def delete_execution(self, execution_id: str) -> bool:
         """False when it does not exist or is still open."""
         ...
@@ -188,6 +192,7 @@ class Store(UserStore, PipelineStore, DeploymentStore, ExecutionStore, MetricSto
     """The database. Everything that must not be lost is here."""
 
     async def add_server(self, server_id: str, started_at: datetime) -> None: ...
+    async def used_bytes(self) -> int: ...  # on the disk, without what is free to be used again
     async def check(self) -> None:
         """Raises DiskError while nothing can be committed. Costs nothing when the last commit went well."""
         ...

@@ -17,6 +17,7 @@ from pipeyard.engine.intake import Records
 from pipeyard.engine.janitor import Janitor
 from pipeyard.engine.output_files import OutputFiles
 from pipeyard.engine.places import Places
+from pipeyard.engine.retention import Retention
 from pipeyard.engine.sampler import Sampler
 from pipeyard.engine.scheduler import Scheduler
 from pipeyard.engine.workshop import Workshop
@@ -146,7 +147,8 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         load=engine.load,
     )
     sampler = Sampler(workshop, adapters.gauge, settings)
-    janitor = Janitor(workshop, services.uploads, services.data_store)
+    retention = Retention(store, logs, files, executions, settings)
+    janitor = Janitor(workshop, services.uploads, services.data_store, retention)
     return Platform(adapters, services, engine, scheduler, janitor, sampler, notices)
 
 

@@ -14,6 +14,7 @@ from pipeyard.api.pipelines import get_pipeline_download
 from pipeyard.domain.pipelines import Origin
 from pipeyard.services.identities import Caller, PodScope
 from pipeyard.services.signed_urls import SignedUrls
+from pipeyard.services.token_attempts import TokenAttempts
 
 pytestmark = pytest.mark.anyio
 
@@ -39,6 +40,7 @@ def hub(caller: Caller) -> SimpleNamespace:
         return SimpleNamespace(id="id-of-e", origin=Origin.LOCAL, endpoint_url_path="path", endpoint_token="the-token")
 
     return SimpleNamespace(
+        token_attempts=TokenAttempts(1),
         settings=SimpleNamespace(public_url="https://public.example/"),
         environments=SimpleNamespace(get=get),
         endpoint_paths=SimpleNamespace(get=get),
@@ -54,6 +56,7 @@ def _request(hub: SimpleNamespace, authorization: str = "Bearer x") -> Request:
             "type": "http",
             "method": "GET",
             "scheme": "http",
+            "client": ("10.0.0.9", 50000),
             "path": "/",
             "path_params": {"path": "path"},
             "query_string": b"",

@@ -164,7 +164,7 @@ async def test_what_was_right_before_works_on(client: httpx.AsyncClient) -> None
 
 async def test_wrong_tokens_of_all_kinds_count(client: httpx.AsyncClient) -> None:
     assert (await client.get("/api/v1/data-store/content?token=wrong")).status_code == 403
-    assert (await client.get("/api/v1/pipelines/p/archive?token=wrong")).status_code == 401
+    assert (await me(client, "wrong")).status_code == 401
     assert (await refresh(client, "wrong")).status_code == 401
     assert (await client.get("/api/v1/data-store/content?token=wrong")).status_code == 429
 

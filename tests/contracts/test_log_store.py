@@ -146,3 +146,45 @@ async def test_lines_and_events_are_there_after_a_restart(make: Callable[[Path],
     await second.append(batch(line("one"), event=("pod-1", 7)))
     assert await messages(second) == ["one"]
     await second.close()
+
+
+async def test_the_first_lines_are_deleted_unless_they_are_kept(logs: LogStore) -> None:
+    await logs.append(batch(line("old"), line("kept", 1), line("old too", 2)))
+    await logs.append(batch(line("new", 3)))
+    looked_at: list[str] = []
+
+    def is_kept(subject: Subject, subject_id: str, at: datetime) -> bool:
+        looked_at.append(f"{subject.value} {subject_id}")
+        return at == NOON + timedelta(seconds=1)
+
+    trimmed = await logs.trim(0, 3, is_kept)
+    assert trimmed is not None
+    assert trimmed[1] == NOON + timedelta(seconds=2)
+    assert looked_at == ["execution x"] * 3
+    assert await messages(logs) == ["kept", "new"]
+    assert await logs.trim(trimmed[0], 3, is_kept) is not None
+    assert await messages(logs) == ["kept"]
+    assert await logs.trim(trimmed[0], 3, is_kept) is None
+
+
+async def test_the_events_of_a_pod_are_forgotten_with_its_last_line(logs: LogStore) -> None:
+    def printed(number: int) -> LogBatch:
+        return batch(LogLine(NOON + timedelta(seconds=number), f"{number}", "stdout", "pod"), event=("pod", number))
+
+    for number in (1, 2):
+        await logs.append(printed(number))
+    await logs.trim(0, 1, lambda *_: False)
+    await logs.append(printed(1))  # a pod that has lines is still known
+    assert await messages(logs) == ["2"]
+    await logs.trim(0, 10, lambda *_: False)
+    await logs.append(printed(1))
+    assert await messages(logs) == ["1"]
+
+
+async def test_what_was_trimmed_is_not_used_any_more(logs: LogStore) -> None:
+    await logs.append(batch(*[line("x" * 1000)] * 1000))
+    used_bytes = await logs.used_bytes()
+    assert used_bytes > 1_000_000
+    await logs.trim(0, 1000, lambda *_: False)
+    assert await logs.used_bytes() < used_bytes - 900_000
+    await logs.check()

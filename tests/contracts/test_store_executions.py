@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +263,31 @@ async def test_only_what_has_ended_can_be_deleted(store: Store) -> None:
     assert await store.delete_execution("x")
     assert not await store.delete_execution("x")
     assert await store.get_execution("x") is None
+
+
+async def test_what_has_ended_is_listed_in_the_order_of_acceptance(store: Store) -> None:
+    for name in ("a", "open", "b", "c"):
+        await store.add_execution(execution(name), "s1")
+    for name in ("c", "b", "a"):
+        await store.finish_execution(name, "s1", succeeded())
+    assert await store.list_ended(None, None, 10) == ["a", "b", "c"]
+    assert await store.list_ended(None, None, 2) == ["a", "b"]
+    assert await store.list_ended(None, "a", 10) == ["b", "c"]
+    assert await store.list_ended(later(2), None, 10) == []
+    assert await store.list_ended(later(2.5), None, 10) == ["a", "b", "c"]
+
+
+async def test_what_was_deleted_is_not_used_any_more(store: Store) -> None:
+    await store.add_execution(replace(execution("x"), input_values_json=json.dumps("x" * 1_000_000)), "s1")
+    await store.finish_execution("x", "s1", succeeded())
+    used_bytes = await store.used_bytes()
+    assert used_bytes > 1_000_000
+    await store.delete_execution("x")
+    assert await store.used_bytes() < used_bytes - 900_000
+
+
+async def test_a_check_of_what_can_be_written_changes_nothing(store: Store) -> None:
+    await store.check()
 
 
 async def test_what_does_not_exist_has_nothing(store: Store) -> None:

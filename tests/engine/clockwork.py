@@ -78,6 +78,9 @@ class InlineDatabase:
     async def check(self, write: Callable[[Connection], Any]) -> None:
         """It has no disk."""
 
+    async def used_bytes(self) -> int:
+        return 0
+
     async def close(self) -> None:
         self.connection.close()
         self.connection.engine.dispose()

@@ -155,9 +155,12 @@ def pending(accepted: NewExecution) -> PendingExecution:
     )
 
 
+EXECUTION_FILES = "executions/"  # the folder of all of them in the platform's part of the data store
+
+
 def input_path(execution_id: str, input_name: str) -> str:
     """Where a file input of an execution is kept in the platform's part of the data store."""
-    return f"executions/{execution_id}/inputs/{input_name}"
+    return f"{EXECUTION_FILES}{execution_id}/inputs/{input_name}"
 
 
 def file_input_path(execution: Execution | PendingExecution, mapping: InputMapping) -> str | None:
@@ -169,9 +172,14 @@ def file_input_path(execution: Execution | PendingExecution, mapping: InputMappi
 
 def output_path(execution_id: str, output_name: str) -> str:
     """Where a file output of an execution is kept."""
-    return f"executions/{execution_id}/outputs/{output_name}"
+    return f"{EXECUTION_FILES}{execution_id}/outputs/{output_name}"
 
 
 def values_prefix(execution_id: str) -> str:
     """The folder of all files of an execution."""
-    return f"executions/{execution_id}/"
+    return f"{EXECUTION_FILES}{execution_id}/"
+
+
+def execution_of_file(path: str) -> str:
+    """The id of the execution that a file belongs to."""
+    return path.removeprefix(EXECUTION_FILES).partition("/")[0]

@@ -1,4 +1,4 @@
-"""Removes what nothing refers to any more: images, code and half-received files that a crash or a deletion left."""
+"""Removes what nothing refers to any more, after a crash or a deletion, and what the operator does not want to keep."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from pipeyard import clock
+from pipeyard.engine.retention import Retention
 from pipeyard.engine.workshop import Workshop
 from pipeyard.services.data_store import DataStoreService
 
@@ -21,10 +22,11 @@ UPLOADS_KEPT = timedelta(days=1)  # in parts, begun and not ended
 class Janitor:
     """Sweeps at the start and then every hour."""
 
-    def __init__(self, workshop: Workshop, uploads: Path, data_store: DataStoreService) -> None:
+    def __init__(self, workshop: Workshop, uploads: Path, data_store: DataStoreService, retention: Retention) -> None:
         self._workshop = workshop
         self._uploads = uploads
         self._data_store = data_store
+        self._retention = retention
 
     async def start(self) -> None:
         """Before anything is received: what lies in the folder for uploads belongs to requests that are gone."""
@@ -43,11 +45,17 @@ class Janitor:
 
     async def _sweep_for_ever(self) -> None:
         while True:
-            for name, sweep in (("images", self._sweep_images), ("uploads", self._sweep_uploads)):
+            for name, sweep in (
+                ("unused images", self._sweep_images),
+                ("unfinished uploads", self._sweep_uploads),
+                ("old executions", self._retention.sweep_executions),
+                ("old log lines", self._retention.sweep_logs),
+                ("old files", self._retention.sweep_files),
+            ):
                 try:
                     await sweep()
                 except Exception:
-                    logger.exception("the janitor could not remove unused %s; it tries again later", name)
+                    logger.exception("the janitor could not remove %s; it tries again later", name)
             await asyncio.sleep(SWEEP_EVERY_S)
 
     async def _sweep_images(self) -> None:

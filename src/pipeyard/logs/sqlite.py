@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,17 @@ _READ_AFTER = """
 """
 _DELETE_LINES = "DELETE FROM lines WHERE subject_id = ? AND subject = ?"
 _DELETE_EVENTS = "DELETE FROM pod_events WHERE subject_id = ? AND subject = ?"
+_LOOK = "SELECT sequence, subject, subject_id, at, pod_id FROM lines WHERE sequence > ? ORDER BY sequence LIMIT ?"
+_DELETE_LINE = "DELETE FROM lines WHERE sequence = ?"
+# What was recorded of a pod's events goes with the last line that came of them.
+_DELETE_EVENTS_WITHOUT_LINES = """
+    DELETE FROM pod_events WHERE subject = :subject AND subject_id = :subject_id AND pod_id = :pod_id AND NOT EXISTS (
+        SELECT 1 FROM lines WHERE subject = :subject AND subject_id = :subject_id AND pod_id = :pod_id
+    )
+"""
+_USED_BYTES = (
+    "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+)
 
 
 class SqliteLogStore:
@@ -142,6 +154,30 @@ class SqliteLogStore:
             connection.executemany(_DELETE_EVENTS, rows)
 
         await self._writer.submit(remove)
+
+    async def trim(
+        self, after: int, limit: int, is_kept: Callable[[Subject, str, datetime], bool]
+    ) -> tuple[int, datetime] | None:
+        """See `ports.LogStore.trim`."""
+        rows = await self._read(_LOOK, (after, limit))
+        if not rows:
+            return None
+        doomed = [row for row in rows if not is_kept(Subject(row[1]), row[2], from_epoch_ms(row[3]))]
+        if doomed:
+            pods = {(subject, subject_id, pod_id) for _, subject, subject_id, _, pod_id in doomed if pod_id}
+            keys = [dict(zip(("subject", "subject_id", "pod_id"), pod, strict=True)) for pod in pods]
+
+            def remove(connection: sqlite3.Connection) -> None:
+                connection.executemany(_DELETE_LINE, [row[:1] for row in doomed])
+                connection.executemany(_DELETE_EVENTS_WITHOUT_LINES, keys)
+
+            await self._writer.submit(remove)
+        return rows[-1][0], from_epoch_ms(rows[-1][3])
+
+    async def used_bytes(self) -> int:
+        """Of the pages that are in use."""
+        ((size,),) = await self._read(_USED_BYTES, ())
+        return int(size)
 
     async def check(self) -> None:
         """Raises DiskError while nothing can be committed."""

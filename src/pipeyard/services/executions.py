@@ -275,10 +275,17 @@ class ExecutionService:
     async def delete(self, environment_id: str, execution_id: str) -> None:
         """Raises NotFoundError, ConflictError while it has not ended."""
         await self.get(environment_id, execution_id)
-        if not await self.store.delete_execution(execution_id):
+        if not await self.forget([execution_id]):
             raise ConflictError(f'execution "{execution_id}" has not ended; wait for it, then delete it')
-        await self.cleaning.forget([execution_id], Subject.EXECUTION, [])
-        self.notices.forget(execution_id)
+
+    async def forget(self, execution_ids: Sequence[str]) -> Sequence[str]:
+        """Delete those that have ended, with all that belongs to them. Which these were."""
+        deleted = await asyncio.gather(*(self.store.delete_execution(one) for one in execution_ids))
+        gone = [one for one, is_gone in zip(execution_ids, deleted, strict=True) if is_gone]
+        await self.cleaning.forget(gone, Subject.EXECUTION, [])
+        for execution_id in gone:
+            self.notices.forget(execution_id)
+        return gone
 
 
 def raise_unless_succeeded(execution: Execution | EndedExecution) -> None:

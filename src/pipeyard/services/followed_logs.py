@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
 from pipeyard.ports import LogStore
@@ -40,6 +41,16 @@ class FollowedLogs:
     async def delete(self, subject: Subject, subject_ids: Iterable[str]) -> None:
         """See `ports.LogStore`."""
         await self.logs.delete(subject, subject_ids)
+
+    async def trim(
+        self, after: int, limit: int, is_kept: Callable[[Subject, str, datetime], bool]
+    ) -> tuple[int, datetime] | None:
+        """See `ports.LogStore`."""
+        return await self.logs.trim(after, limit, is_kept)
+
+    async def used_bytes(self) -> int:
+        """See `ports.LogStore`."""
+        return await self.logs.used_bytes()
 
     async def check(self) -> None:
         """See `ports.LogStore`."""

@@ -32,6 +32,10 @@ class Database(Protocol):
         """Run a read of what is committed."""
         ...
 
+    async def used_bytes(self) -> int:
+        """On the disk, without what is free to be used again."""
+        ...
+
     async def close(self) -> None: ...
 
 

@@ -121,6 +121,7 @@ _CARRIED = (
     executions.c.due_at,
 )
 _OPEN_ONES = select(*_CARRIED).where(_IS_OPEN).order_by(executions.c.number)
+_ENDED = select(executions.c.id).where(text(f"NOT ({IS_OPEN})")).order_by(executions.c.number)
 _PENDING = select(*_CARRIED, executions.c.input_values).where(_THIS)
 
 
@@ -169,6 +170,16 @@ class ExecutionRows(Rows):
         """False when it does not exist or is still open."""
         given = {"execution_id": execution_id}
         return await self._database.write(lambda c: c.execute(_DELETE, given).rowcount == 1)
+
+    async def list_ended(self, before: datetime | None, after: str | None, limit: int) -> Sequence[str]:
+        """Ids of those that have ended (before that instant), the first accepted first, behind the one `after`."""
+        query = _ENDED.limit(limit)
+        if before is not None:
+            query = query.where(executions.c.ended_at < to_epoch_ms(before))
+        if after is not None:
+            query = query.where(executions.c.number > _NUMBER)
+        given = {"before": after}
+        return await self._database.read(lambda c: c.execute(query, given).scalars().all())
 
     async def get_execution(self, execution_id: str) -> Execution | None:
         """The execution of that id."""

@@ -38,6 +38,10 @@ class SqlStore(UserRows, ProjectRows, PipelineRows, DeploymentRows, TickRows, Ex
 
         await self._database.write(add)
 
+    async def used_bytes(self) -> int:
+        """On the disk, without what is free to be used again."""
+        return await self._database.used_bytes()
+
     async def check(self) -> None:
         """Raises DiskError while nothing can be committed."""
         await self._database.check(lambda connection: connection.execute(_TRIAL))

@@ -28,6 +28,9 @@ BUSY_TIMEOUT_S = 30.0  # another process may write: a copy being made, a second 
 CHECKPOINT_S = 1.0
 WAL_MAX_BYTES = 64 * 1024**2
 PAGE_BYTES = 4096
+USED_BYTES = (
+    "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+)
 
 T = TypeVar("T")
 
@@ -106,6 +109,10 @@ class SqliteDatabase:
         """Run a read in the pool."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, operation)
 
+    async def used_bytes(self) -> int:
+        """Of the pages that are in use."""
+        return await self.read(lambda connection: connection.exec_driver_sql(USED_BYTES).scalar_one())
+
     async def close(self) -> None:
         """Commit what is queued, finish what is being read. Idempotent."""
         if self._checkpoint is not None:
@@ -155,6 +162,7 @@ def _writing_engine(path: Path) -> Engine:
     engine = create_engine(
         "sqlite://",
         creator=connect,
+        hide_parameters=True,  # errors are logged, and what users send is not
         paramstyle="named",  # for `Prepared`
         poolclass=NullPool,  # a connection that is closed is closed: after a failed sync it must not come back
     )
@@ -177,6 +185,7 @@ def _reading_engine(path: Path) -> Engine:
     return create_engine(
         "sqlite://",
         creator=connect,
+        hide_parameters=True,
         poolclass=QueuePool,
         pool_size=READERS,
         isolation_level="AUTOCOMMIT",
