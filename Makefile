@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 UV := .venv/bin/uv
 
-.PHONY: setup demo test check bench fuzz generate
+.PHONY: setup demo test check bench fuzz faults generate
 
 setup: .venv/.ready .compat/.ready
 
@@ -49,3 +49,7 @@ bench: setup .bench/litserve/.ready
 # `make fuzz MINUTES=1` is the short form: random requests after the OpenAPI description, against a platform of its own.
 fuzz: setup
 	MINUTES=$(MINUTES) .venv/bin/python -m tests.fuzz
+
+# Real servers that are killed while the clock runs: some minutes.
+faults: setup
+	.venv/bin/python -m tests.faults

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench import machine, report
 from bench.rounds import FULL, QUICK, Length
 from bench.rows import Row
-from bench.scenarios import elastic, footprint, low_latency, serving
+from bench.scenarios import elastic, fires, footprint, low_latency, serving
 from bench.servers import FOLDER, Platform, pipeyard, scratch_folder
 
 Measure = Callable[[], Iterator[Row]]
@@ -48,6 +48,8 @@ def _measure_everything(form: str, length: Length) -> int:
         described = machine.describe(folder)
         for number, group in enumerate(GROUPS):
             _measure_group(folder / f"platform-{number}", group, length, rows, failures)
+    _measure("fires", partial(fires.measure_due, length), rows, failures)
+    _measure("idle deployments", partial(fires.measure_idle, length), rows, failures)
     _measure("footprint", partial(footprint.measure, length), rows, failures)
     report.print_table(described, rows, failures)
     report.write_json(FOLDER / "results.json", form, described, rows, failures)

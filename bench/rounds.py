@@ -27,11 +27,33 @@ class Length:
     elastic_s: float  # of a round of elastic executions
     imports_s: float  # of a round of elastic executions with heavy imports
     imports_calls: int  # and at least so many
+    fire_rounds: int  # each with a platform of its own
+    idle_s: float  # of a server that has nothing to do
     starts: int  # of an interpreter, of `pipeyard --help`, in each round
 
 
-FULL = Length(rounds=5, warm_up_s=1.0, load_s=5.0, elastic_s=4.0, imports_s=8.0, imports_calls=4, starts=3)
-QUICK = Length(rounds=3, warm_up_s=0.4, load_s=1.2, elastic_s=1.0, imports_s=1.0, imports_calls=2, starts=1)
+FULL = Length(
+    rounds=5,
+    warm_up_s=1.0,
+    load_s=5.0,
+    elastic_s=4.0,
+    imports_s=8.0,
+    imports_calls=4,
+    fire_rounds=3,
+    idle_s=10.0,
+    starts=3,
+)
+QUICK = Length(
+    rounds=3,
+    warm_up_s=0.4,
+    load_s=1.2,
+    elastic_s=1.0,
+    imports_s=1.0,
+    imports_calls=2,
+    fire_rounds=1,
+    idle_s=5.0,
+    starts=1,
+)
 
 
 def take_turns(rounds: int, sides: Mapping[str, Callable[[], Found]]) -> dict[str, list[Found]]:

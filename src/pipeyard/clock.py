@@ -6,6 +6,7 @@ import time
 from datetime import datetime, timedelta, timezone
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def now() -> datetime:
@@ -32,7 +33,7 @@ def from_epoch_ms(milliseconds: int) -> datetime:
 
 def to_epoch_ms(instant: datetime) -> int:
     """Whole milliseconds since 1970, rounded down as `to_wire` does."""
-    return (instant - _EPOCH) // timedelta(milliseconds=1)
+    return (instant - _EPOCH) // _MILLISECOND
 
 
 def maybe_instant(milliseconds: int | None) -> datetime | None:

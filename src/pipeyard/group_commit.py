@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
+from pipeyard import clock
 from pipeyard.disk_troubles import describe_trouble
 from pipeyard.errors import DiskError, StoreError
 
@@ -56,8 +57,18 @@ class GroupCommit(Generic[C]):
     failed, nothing that it remembers of the file may be trusted. The next group gets a fresh one.
     """
 
-    def __init__(self, connect: Callable[[], C], begin: Callable[[C], object], name: str) -> None:
-        """The first connection is made at once: whoever opens sees its error."""
+    def __init__(
+        self,
+        connect: Callable[[], C],
+        begin: Callable[[C], object],
+        name: str,
+        committed: Callable[[int, float], None] = lambda writes, took_s: None,
+    ) -> None:
+        """The first connection is made at once: whoever opens sees its error.
+
+        `committed` hears in the thread how many writes a group had, and how many seconds it took.
+        """
+        self._committed = committed
         self._connect = connect
         self._connection: C | None = connect()
         self._begin = begin
@@ -94,8 +105,10 @@ class GroupCommit(Generic[C]):
 
     def _run(self) -> None:
         while group := self._take():
+            began_s = clock.monotonic_s()
             self._commit(group)
             _tell(group)
+            self._committed(len(group), clock.monotonic_s() - began_s)
         try:
             if self._connection is not None:
                 self._connection.close()

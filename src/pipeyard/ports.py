@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeyard.domain.deployments import Deployment
-from pipeyard.domain.executions import (
-    PendingExecution,
-)
+from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
+from pipeyard.domain.loads import Load
 from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
 from pipeyard.domain.objects import Access, Part, SignedRequest, StoredObject
-from pipeyard.domain.pipelines import Pipeline, PipelineDeclaration
+from pipeyard.domain.pipelines import Pipeline, PipelineDeclaration, PipelineStatus
 from pipeyard.domain.pods import IsolationLevel, PodRef, PodSpec, PodState
 from pipeyard.domain.repositories import FetchedCode, Repository
 from pipeyard.domain.samples import Capacity, MachineReading, PodUsage
@@ -166,6 +165,22 @@ class Gauge(Protocol):
     def capacity(self) -> Capacity: ...
 
 
+class Meters(Protocol):
+    """Counts and times what happens. Cheap, from any thread, and never with an id: what it keeps stays small."""
+
+    def request_ended(self, method: str, route: str, status: int, took_s: float) -> None: ...
+    def execution_accepted(self, trigger: str) -> None: ...
+    def execution_ended(self, status: ExecutionStatus, failure: Failure | None) -> None: ...
+    def tick_dispatched(self, late_s: float) -> None: ...
+    def tick_started(self, late_s: float) -> None: ...
+    def scheduler_looked(self, at: datetime) -> None: ...
+    def build_ended(self, status: PipelineStatus, took_s: float) -> None: ...
+    def committed(self, database: str, writes: int, took_s: float) -> None: ...
+    def render(self, load: Load) -> tuple[bytes, str]:
+        """All of it, with what the server has to do now; and its media type."""
+        ...
+
+
 @dataclass(frozen=True)
 class Adapters:
     """What server.py has opened for this installation."""
@@ -177,6 +192,7 @@ class Adapters:
     runtime: Runtime
     repositories: Repositories
     gauge: Gauge
+    meters: Meters
     keep_code: Callable[[Path, Path, Path, PipelineDeclaration], None]  # upload, kept archive, unpacked code
     gpu_count: int
 
@@ -198,6 +214,7 @@ class Engine(Protocol):
     def dispatch(self, execution: PendingExecution) -> None: ...
     def build(self, pipeline: Pipeline) -> None: ...
     def start_deployment(self, deployment: Deployment) -> None: ...
+    def load(self) -> Load: ...
     def list_pods(self, deployment_id: str) -> Sequence[tuple[str, str]]:
         """Id and status ("starting" | "up" | "stopping") of the pods that a low latency deployment has now."""
         ...

@@ -24,6 +24,7 @@ from pipeyard.images.git_access import program_versions
 from pipeyard.images.git_repositories import GitRepositories
 from pipeyard.images.venv import VenvImageBuilder
 from pipeyard.logs.sqlite import SqliteLogStore
+from pipeyard.monitoring.prometheus import PrometheusMeters
 from pipeyard.ports import Adapters, DataStore
 from pipeyard.runtimes.gpus import Gpus
 from pipeyard.runtimes.machine import MachineGauge
@@ -75,12 +76,15 @@ async def serve(settings: Settings, announce: Callable[[Platform, Credentials, P
 
 async def open_adapters(settings: Settings, folder: DataFolder) -> Adapters:
     """Raises PipeyardError when one cannot be opened."""
-    store = SqliteStore.open(folder / "pipeyard.db", folder.encryption_key())
+    meters = PrometheusMeters()
+    store = SqliteStore.open(
+        folder / "pipeyard.db", folder.encryption_key(), functools.partial(meters.committed, "store")
+    )
     runtime = await ProcessRuntime.open(folder.root, pod_options(settings))
     gpus = Gpus()
     return Adapters(
         store=store,
-        logs=SqliteLogStore.open(folder / "logs.db"),
+        logs=SqliteLogStore.open(folder / "logs.db", functools.partial(meters.committed, "logs")),
         files=await _open_data_store(settings, folder),
         images=_image_builder(settings, folder, runtime),
         runtime=runtime,
@@ -92,6 +96,7 @@ async def open_adapters(settings: Settings, folder: DataFolder) -> Adapters:
         ),
         keep_code=functools.partial(keep_code, limits=_archive_limits(settings)),
         gauge=MachineGauge(folder.root, gpus),
+        meters=meters,
         gpu_count=gpus.count,
     )
 

@@ -141,6 +141,12 @@ class Settings:
         _empty_or("http://host or https://host, without port and path", _ORIGIN),
     )
     vector_database_token: str = _setting("", "Given to everybody who may use the environment.", secret=True)
+    metrics_token: str = _setting(
+        "",
+        "Empty: only a person's access token opens `/metrics`. Prometheus needs one that lasts.",
+        Allowed("nothing, or 16 characters or more", lambda value: not value or len(value) >= 16),
+        secret=True,
+    )
     executions_keep_days: int = _setting(0, f"{_OFF} Executions that ended before, with all of them.", _ZERO_OR_MORE)
     executions_keep_bytes: int = _setting(0, f"{_OFF} Beyond it in the database, the oldest ended ones.", _ZERO_OR_MORE)
     logs_keep_days: int = _setting(0, f"{_OFF} Lines of ended executions and of deployments.", _ZERO_OR_MORE)

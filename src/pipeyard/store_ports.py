@@ -20,7 +20,9 @@ from pipeyard.domain.executions import (
     PendingExecution,
     Tick,
 )
+from pipeyard.domain.firings import Firing
 from pipeyard.domain.metrics import MetricOwner, MetricPage, MetricQuery, Recording
+from pipeyard.domain.modes import Mode
 from pipeyard.domain.pipelines import Pipeline, PipelineStatus
 from pipeyard.domain.projects import Project
 from pipeyard.domain.samples import MachineSample, PodPage, Samples, Span
@@ -81,7 +83,7 @@ class DeploymentStore(Protocol):
     async def get_deployment_by_id(self, deployment_id: str) -> Deployment | None: ...
     async def find_deployment_by_path(self, environment_id: str, endpoint_url_path: str) -> Deployment | None: ...
     async def list_deployments(
-        self, environment_id: str | None, pipeline_id: str | None = None
+        self, environment_id: str | None, pipeline_id: str | None = None, mode: Mode | None = None
     ) -> Sequence[Deployment]: ...
 
     async def set_deployment_status(self, deployment_id: str, status: DeploymentStatus) -> bool: ...
@@ -97,13 +99,15 @@ class DeploymentStore(Protocol):
         ...
 
     async def next_fire_at(self, later_than: datetime) -> datetime | None: ...
-    def add_ticks(
-        self, deployment: Deployment, due: Sequence[Tick], next_fire_at: datetime, server_id: str
-    ) -> Awaitable[frozenset[str]]:
+    def add_ticks(self, firings: Sequence[Firing], server_id: str) -> Awaitable[frozenset[str]]:
         """Add executions for due ticks and move next_fire_at on, all or nothing. The ids of those that were stored.
 
-        None of them if the deployment is no longer as it was read; and never two for one tick.
+        None of a deployment that is no longer as it was read, and never two for one tick. Raises ConflictError.
         """
+        ...
+
+    def add_missing_ticks(self, ticks: Sequence[Tick], server_id: str) -> Awaitable[frozenset[str]]:
+        """Add executions for those ticks that were never run, Skipped ones included. The ids of those stored."""
         ...
 
     async def exchange_deployments(self, one_id: str, two_id: str, updated_at: datetime, updated_by: str) -> bool:

@@ -29,6 +29,8 @@ from pipeyard.services.deployments import DeploymentService
 from pipeyard.services.disk_watch import DiskWatch
 from pipeyard.services.endpoint_paths import endpoint_paths
 from pipeyard.services.executions import ExecutionService
+from pipeyard.services.fire_times import FireTimes
+from pipeyard.services.fires import FireService
 from pipeyard.services.followed_logs import FollowedLogs
 from pipeyard.services.identities import IdentityService
 from pipeyard.services.installation import find_environment, find_environment_url
@@ -64,7 +66,8 @@ class Platform:
 
 async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapters) -> Platform:
     """`url`: the server's address as pods reach it."""
-    store, files = adapters.store, adapters.files
+    store, files, meters = adapters.store, adapters.files, adapters.meters
+    fire_times = FireTimes(meters)
     server_id = uuid.uuid4().hex
     await store.add_server(server_id, clock.now())
     notices, places = Notices(), Places(settings.queue_max_executions, settings.queue_max_total_executions)
@@ -76,7 +79,9 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
 
     def ended(execution_id: str, outcome: Outcome | None) -> None:
         places.leave(execution_id)
+        fire_times.ended(execution_id)
         if outcome is not None:
+            meters.execution_ended(outcome.status, outcome.failure)
             notices.tell(execution_id, outcome)
 
     output_files = OutputFiles(folder / "incoming", files, store)
@@ -86,12 +91,13 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         images=adapters.images,
         folders=folders,
         files=files,
-        records=Records(store, logs, output_files, server_id, settings.values_max_bytes, ended),
+        records=Records(store, logs, output_files, server_id, settings.values_max_bytes, ended, fire_times),
         identities=identities,
         tasks=GuardedTasks(),
         variables=variables,
         environment_urls=Remembered(find_environment_url(store, url)),
         control_url=url,
+        meters=meters,
         elastic_ram_max_bytes=settings.elastic_ram_max_bytes,
         notify=notices.notify,
     )
@@ -100,9 +106,11 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
     pipelines = PipelineService(store, logs, engine, notices, folders, cleaning, paths)
     projects, uploads = ProjectService(store), folder / "uploads"
     templates = load_templates([*settings.template_folders, SHIPPED])
-    executions = ExecutionService(store, logs, files, engine, notices, cleaning, server_id, settings.values_max_bytes)
-    ticks = TickService(store, engine, executions, settings.schedule_catch_up_s)
-    scheduler = Scheduler(store, ticks.fire, workshop.tasks)
+    executions = ExecutionService(
+        store, logs, files, engine, notices, cleaning, meters, server_id, settings.values_max_bytes
+    )
+    ticks = TickService(store, engine, executions, fire_times, settings.schedule_catch_up_s)
+    scheduler = Scheduler(store, ticks, workshop.tasks, meters.scheduler_looked)
     deployments = DeploymentService(
         store, logs, engine, notices, cleaning, pipelines, paths, adapters.gpu_count, scheduler.look_again
     )
@@ -114,6 +122,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         pipelines=pipelines,
         deployments=deployments,
         executions=executions,
+        fires=FireService(store, engine, executions),
         metrics=MetricService(store, pipelines, deployments, executions),
         resource_usage=ResourceUsageService(store, adapters.gauge, deployments, executions, settings),
         data_store=DataStoreService(
@@ -134,6 +143,8 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         disk=disk,
         health=functools.partial(_health, adapters, disk, places),
         pods_of=engine.list_pods,
+        meters=meters,
+        load=engine.load,
     )
     sampler = Sampler(workshop, adapters.gauge, settings)
     retention = Retention(store, logs, files, executions, settings)

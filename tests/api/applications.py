@@ -9,9 +9,10 @@ from fastapi import FastAPI
 
 from pipeyard.api.app import create_app
 from pipeyard.api.context import Services
+from pipeyard.monitoring.prometheus import PrometheusMeters
 from pipeyard.settings import Settings
 
 
 def bare_application() -> FastAPI:
     """As a server has it, but with nothing behind it."""
-    return create_app(cast(Services, SimpleNamespace(settings=Settings())))
+    return create_app(cast(Services, SimpleNamespace(settings=Settings(), meters=PrometheusMeters())))

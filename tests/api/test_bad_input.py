@@ -8,7 +8,7 @@ import httpx
 import pytest
 from craft_ai_sdk import Input, Output
 
-from tests.api import bad_data_store, bad_metrics, bad_origins, bad_periodic, bad_requests
+from tests.api import bad_data_store, bad_fires, bad_metrics, bad_origins, bad_periodic, bad_requests
 from tests.api.bad_requests import Case, World
 from tests.platforms import Platform
 
@@ -27,7 +27,9 @@ def main(text, number=None, flag=None, thing=None, items=None, upload=None):
 """
 MESSAGE_LENGTH_MAX = 2_000
 CASES = [
-    case for module in (bad_requests, bad_origins, bad_metrics, bad_periodic, bad_data_store) for case in module.CASES
+    case
+    for module in (bad_requests, bad_origins, bad_metrics, bad_periodic, bad_fires, bad_data_store)
+    for case in module.CASES
 ]
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from test_store import STORES
 
 from pipeyard.domain.deployments import Deployment
 from pipeyard.domain.executions import ExecutionStatus, Failure, Tick
+from pipeyard.domain.firings import Firing
 from pipeyard.domain.modes import Rule
 from pipeyard.domain.schedules import Schedule
 from pipeyard.errors import ConflictError
@@ -44,6 +45,12 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await opened.close()
 
 
+def fire(
+    store: Store, read: Deployment, ticks: Sequence[Tick], next_fire_at: datetime, server_id: str
+) -> Awaitable[frozenset[str]]:
+    return store.add_ticks([Firing(read, ticks, next_fire_at)], server_id)
+
+
 async def reread(store: Store) -> Deployment:
     found = await store.get_deployment_by_id(periodic().id)
     assert found is not None
@@ -57,7 +64,7 @@ async def test_a_schedule_comes_back_as_it_was_stored(store: Store) -> None:
 
 
 async def test_a_tick_and_its_execution_are_stored_together_and_the_deployment_moves_on(store: Store) -> None:
-    assert await store.add_ticks(periodic(), [tick("x")], NOON + MINUTE, "s1") == {"x"}
+    assert await fire(store, periodic(), [tick("x")], NOON + MINUTE, "s1") == {"x"}
     assert await reread(store) == periodic(next_fire_at=NOON + MINUTE, last_fire_at=NOON, last_tick_at=NOON)
     found = await store.get_execution("x")
     assert found is not None
@@ -75,18 +82,18 @@ async def test_an_execution_without_a_schedule_is_due_at_no_time(store: Store) -
 
 async def test_of_two_who_read_the_same_deployment_one_fires(store: Store) -> None:
     read = [await reread(store), await reread(store)]
-    writes = [store.add_ticks(one, [tick(f"x{n}")], NOON + MINUTE, f"s{n}") for n, one in enumerate(read)]
+    writes = [fire(store, one, [tick(f"x{n}")], NOON + MINUTE, f"s{n}") for n, one in enumerate(read)]
     assert await asyncio.gather(*writes) == [{"x0"}, set()]
     assert [row.id for row in await store.list_executions(of_pipeline())] == ["x0"]
 
 
 async def test_a_tick_is_dealt_with_once_even_if_its_time_comes_again(store: Store) -> None:
-    await store.add_ticks(periodic(), [tick("x")], NOON + MINUTE, "s1")
+    await fire(store, periodic(), [tick("x")], NOON + MINUTE, "s1")
     await store.finish_execution("x", "s1", succeeded())
     for name in ("again", "and again"):
         # The clock was set back, and somebody changed the schedule.
         await store.update_deployment(replace(await reread(store), next_fire_at=NOON), reschedule=True)
-        assert await store.add_ticks(await reread(store), [tick(name)], NOON + MINUTE, "s1") == set()
+        assert await fire(store, await reread(store), [tick(name)], NOON + MINUTE, "s1") == set()
         assert (await reread(store)).next_fire_at == NOON + MINUTE
         await store.delete_execution("x")  # gone, but not forgotten
     assert await store.list_executions(of_pipeline()) == []
@@ -94,7 +101,7 @@ async def test_a_tick_is_dealt_with_once_even_if_its_time_comes_again(store: Sto
 
 async def test_skipped_ticks_are_final_and_say_why(store: Store) -> None:
     ticks = [tick("old", skipped=MISSED), tick("older", MINUTE, skipped=MISSED), tick("newest", 2 * MINUTE)]
-    assert await store.add_ticks(periodic(), ticks, NOON + 3 * MINUTE, "s1") == {"old", "older", "newest"}
+    assert await fire(store, periodic(), ticks, NOON + 3 * MINUTE, "s1") == {"old", "older", "newest"}
     assert (await reread(store)).last_fire_at == NOON + 2 * MINUTE
     listed = await store.list_executions(of_pipeline())
     assert [(row.id, row.status.value) for row in listed] == [
@@ -111,7 +118,7 @@ async def test_skipped_ticks_are_final_and_say_why(store: Store) -> None:
 
 
 async def test_a_skipped_tick_is_no_fire_time(store: Store) -> None:
-    await store.add_ticks(periodic(), [tick("x", skipped=MISSED)], NOON + MINUTE, "s1")
+    await fire(store, periodic(), [tick("x", skipped=MISSED)], NOON + MINUTE, "s1")
     assert await reread(store) == periodic(next_fire_at=NOON + MINUTE, last_tick_at=NOON)
 
 
@@ -126,29 +133,29 @@ async def test_a_skipped_tick_is_no_fire_time(store: Store) -> None:
 async def test_a_deployment_that_was_changed_meanwhile_does_not_fire(store: Store, change: dict[str, object]) -> None:
     changed = replace(periodic(), **change)  # type: ignore[arg-type]
     await store.update_deployment(changed, reschedule=True)
-    assert await store.add_ticks(periodic(), [tick("x")], NOON + MINUTE, "s1") == set()
+    assert await fire(store, periodic(), [tick("x")], NOON + MINUTE, "s1") == set()
     assert await reread(store) == changed
     assert await store.list_executions(of_pipeline()) == []
 
 
 async def test_a_deployment_that_is_gone_does_not_fire(store: Store) -> None:
     await store.delete_deployment(periodic().id)
-    assert await store.add_ticks(periodic(), [tick("x")], NOON + MINUTE, "s1") == set()
+    assert await fire(store, periodic(), [tick("x")], NOON + MINUTE, "s1") == set()
     await store.add_deployment(periodic())  # its ticks went with it
-    assert await store.add_ticks(periodic(), [tick("x")], NOON + MINUTE, "s1") == {"x"}
+    assert await fire(store, periodic(), [tick("x")], NOON + MINUTE, "s1") == {"x"}
 
 
 async def test_ticks_are_stored_all_or_none(store: Store) -> None:
     await store.add_execution(execution("taken"), "s1")
-    with pytest.raises(ConflictError, match="hourly"):
-        await store.add_ticks(periodic(), [tick("x", skipped=MISSED), tick("taken", MINUTE)], later(999), "s1")
+    with pytest.raises(ConflictError, match="taken"):
+        await fire(store, periodic(), [tick("x", skipped=MISSED), tick("taken", MINUTE)], later(999), "s1")
     assert await reread(store) == periodic()
     assert [row.id for row in await store.list_executions(of_pipeline())] == ["taken"]
 
 
 async def test_an_update_leaves_the_next_fire_time_to_the_ticks(store: Store) -> None:
     read = await reread(store)
-    await store.add_ticks(read, [tick("x")], NOON + MINUTE, "s1")
+    await fire(store, read, [tick("x")], NOON + MINUTE, "s1")
     assert await store.update_deployment(replace(read, updated_by="bob"))
     moved = {"next_fire_at": NOON + MINUTE, "last_fire_at": NOON, "last_tick_at": NOON}
     assert await reread(store) == replace(read, updated_by="bob", **moved)
@@ -174,3 +181,40 @@ async def test_the_next_fire_time_is_the_first_that_is_later(store: Store) -> No
     await store.add_deployment(periodic("later", next_fire_at=later(5)))
     await store.add_deployment(periodic("much later", next_fire_at=later(9)))
     assert await store.next_fire_at(NOON) == later(5)
+
+
+async def test_many_deployments_fire_in_one_write_and_those_that_were_changed_do_not(store: Store) -> None:
+    names = ["a", "b", "c"]
+    for name in names:
+        await store.add_deployment(periodic(name))
+    await store.update_deployment(periodic("b", next_fire_at=later(300)), reschedule=True)
+    firings = [
+        Firing(periodic(name), [Tick(NOON, execution(f"of-{name}", deployed_as=name))], NOON + MINUTE) for name in names
+    ]
+    assert await store.add_ticks(firings, "s1") == {"of-a", "of-c"}
+    assert [row.deployment_name for row in await store.list_executions(of_pipeline())] == ["c", "a"]
+
+
+async def test_a_tick_that_was_skipped_can_be_made_up_for_and_one_that_was_run_cannot(store: Store) -> None:
+    ran, skipped = tick("ran"), tick("skipped", MINUTE, skipped=MISSED)
+    await fire(store, periodic(), [ran, skipped], NOON + 2 * MINUTE, "s1")
+    again = [tick(f"again-{n}", n * MINUTE) for n in range(3)]
+    assert await store.add_missing_ticks(again, "s1") == {"again-1", "again-2"}
+    assert await store.add_missing_ticks([tick(f"twice-{n}", n * MINUTE) for n in range(3)], "s1") == set()
+    rows = await store.list_executions(of_pipeline())
+    assert [(row.id, row.due_at, row.status.value) for row in rows] == [
+        ("again-2", NOON + 2 * MINUTE, "Pending"),
+        ("again-1", NOON + MINUTE, "Pending"),
+        ("skipped", NOON + MINUTE, "Skipped"),
+        ("ran", NOON, "Pending"),
+    ]
+    # The clock comes there, and finds it done.
+    assert await fire(store, await reread(store), [tick("late", 2 * MINUTE)], NOON + 3 * MINUTE, "s1") == set()
+    open_ones = {one.id: one.due_at for one in await store.list_open_executions()}
+    assert open_ones == {"ran": NOON, "again-1": NOON + MINUTE, "again-2": NOON + 2 * MINUTE}
+
+
+async def test_missing_ticks_of_a_deployment_that_is_gone_are_refused(store: Store) -> None:
+    await store.delete_deployment(periodic().id)
+    with pytest.raises(ConflictError, match="deleted"):
+        await store.add_missing_ticks([tick("x")], "s1")

@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.docs.commands import check_command, is_only_checked
 from tests.docs.pages import ROOT, Block, Page, pages
 from tests.git_hosts import GitHost
 from tests.platforms import Platform
 
-LANGUAGES = {"python", "bash", "text", "json", "ini", "toml", "mermaid"}
+LANGUAGES = {"python", "bash", "text", "json", "ini", "toml", "yaml", "mermaid"}
 TOKEN_VARIABLE = "ENDPOINT_TOKEN"
 RUNNABLE = [page for page in pages() if any(block.language in ("python", "bash") for block in page.blocks)]
 
@@ -87,6 +88,8 @@ class Reader:
             Path(block.file).write_text(block.text)
         elif block.language == "python":
             self._output = self._run_python(block)
+        elif block.language == "yaml":
+            assert yaml.safe_load(block.text)
         elif block.language == "bash":
             self._output = self._run_bash(block)
         elif block.language == "text" and block.is_next and self._output is not None:

@@ -6,6 +6,7 @@ import configparser
 import re
 
 from pipeyard import errors
+from pipeyard.api import monitoring
 from pipeyard.api.app import MODULES
 from pipeyard.api.endpoints import ROUTES
 from pipeyard.api.errors import STATUS_CODES
@@ -39,6 +40,7 @@ def test_every_route_is_documented_and_no_other() -> None:
         for method in route.methods
     }
     routes |= {(method, route.path) for route in ROUTES for method in route.methods - {"HEAD"}}
+    routes |= {(method, route.path) for route in monitoring.router.routes for method in route.methods}
     assert set(re.findall(r"^\| `([A-Z]+) (/\S+)` \|", API.text, re.MULTILINE)) == routes
 
 

@@ -23,7 +23,10 @@ from pipeyard.domain.values import DataType
 from pipeyard.engine.guarded_tasks import GuardedTasks
 from pipeyard.engine.places import Places
 from pipeyard.engine.scheduler import Scheduler
+from pipeyard.monitoring.prometheus import PrometheusMeters
 from pipeyard.services.executions import ExecutionService
+from pipeyard.services.fire_times import FireTimes
+from pipeyard.services.fires import FireService
 from pipeyard.services.ticks import TickService
 from pipeyard.store.cipher import Cipher
 from pipeyard.store.sql import SqlStore
@@ -113,10 +116,13 @@ class Server:
     def __init__(self, store: SqlStore, name: str, now: Callable[[], datetime], most: int = 1000) -> None:
         self.lanes = Lanes(most)
         unused: Any = None
-        executions = ExecutionService(store, unused, unused, self.lanes, unused, unused, name, 1000)  # type: ignore[arg-type]
-        ticks = TickService(store, self.lanes, executions, CATCH_UP_S)  # type: ignore[arg-type]
+        meters = PrometheusMeters()
+        executions = ExecutionService(store, unused, unused, self.lanes, unused, unused, meters, name, 1000)  # type: ignore[arg-type]
+        ticks = TickService(store, self.lanes, executions, FireTimes(meters), CATCH_UP_S)  # type: ignore[arg-type]
+        self.meters = meters
+        self.fires = FireService(store, self.lanes, executions)  # type: ignore[arg-type]
         self.tasks = GuardedTasks()
-        self.scheduler = Scheduler(store, ticks.fire, self.tasks, now)
+        self.scheduler = Scheduler(store, ticks, self.tasks, meters.scheduler_looked, now)
 
 
 async def open_store() -> tuple[SqlStore, InlineDatabase]:

@@ -15,7 +15,9 @@ from pipeyard.domain.mappings import Destination, OutputMapping
 from pipeyard.domain.values import DataType
 from pipeyard.engine.intake import Intake, Records
 from pipeyard.engine.output_files import OutputFiles
+from pipeyard.monitoring.prometheus import PrometheusMeters
 from pipeyard.pod.protocol import Frame
+from pipeyard.services.fire_times import FireTimes
 
 LIMIT = 100
 
@@ -88,6 +90,7 @@ class Scene:
             "server",
             LIMIT,
             lambda execution_id, outcome: self.ended.append((execution_id, outcome is not None)),
+            FireTimes(PrometheusMeters()),
         )
         self.intake = Intake(self.source, records, acknowledged)
 

@@ -197,7 +197,7 @@ async def test_one_that_cannot_be_fired_holds_up_no_other_and_is_tried_again(
     await store.add_deployment(deployment("good", "* * * * *"))
     clock.move(minutes=1)
     server = Server(store, "s", clock.now)
-    failures = iter([OSError("disk full")])
+    failures = iter([OSError("disk full")] * 2)  # for both at once, then for the first alone
 
     def fault(place: str) -> None:
         if place == "before a commit":
@@ -281,3 +281,68 @@ async def test_a_scheduler_that_was_stopped_fires_no_more(store: SqlStore) -> No
     for _ in range(20):
         await asyncio.sleep(0)
     assert await executions(store) == []
+
+
+async def test_what_was_planned_ahead_fires_without_a_read_and_says_it_was_accepted_when_due(
+    opened: tuple[SqlStore, InlineDatabase], clock: Clock
+) -> None:
+    store, database = opened
+    for name in ("a", "b"):
+        await store.add_deployment(deployment(name, "* * * * *"))
+    server = Server(store, "s", clock.now)
+    clock.move(seconds=26)
+    await server.scheduler.plan_ahead(TEN)
+    steps: list[str] = []
+    database.fault = steps.append
+    clock.move(seconds=4, microseconds=700)
+    await server.scheduler.fire_due()
+    assert steps[:2] == ["before a commit", "after a commit"]
+    found = await executions(store)
+    assert [(one.deployment_name, one.due_at, one.created_at) for one in found] == [("a", TEN, TEN), ("b", TEN, TEN)]
+    assert server.lanes.dispatched == [one.id for one in found]
+
+
+async def test_what_is_not_near_is_not_planned(store: SqlStore, clock: Clock) -> None:
+    await store.add_deployment(deployment("d", "* * * * *"))
+    server = Server(store, "s", clock.now)
+    await server.scheduler.plan_ahead(TEN)
+    assert server.scheduler._planned == []
+
+
+@pytest.mark.parametrize("happened", ["a new value", "disabled", "deleted", "later", "fired by another server", "full"])
+async def test_a_plan_that_is_not_true_any_more_is_not_what_fires(store: SqlStore, clock: Clock, happened: str) -> None:
+    made = deployment("d", "* * * * *")
+    await store.add_deployment(made)
+    server = Server(store, "s", clock.now, most=1)
+    clock.move(seconds=28)
+    await server.scheduler.plan_ahead(TEN)
+    changed = replace(made, updated_at=clock.instant)
+    clock.move(seconds=2)
+    if happened == "a new value":
+        await store.update_deployment(replace(changed, inputs_mapping=(replace(made.inputs_mapping[0], at=8),)))
+    elif happened == "disabled":
+        await store.update_deployment(replace(changed, is_enabled=False, next_fire_at=None), reschedule=True)
+    elif happened == "deleted":
+        await store.delete_deployment("d")
+    elif happened == "later":
+        clock.move(minutes=2)
+    elif happened == "full":
+        server.lanes.admit("d")
+    else:
+        await Server(store, "other", clock.now).scheduler.fire_due()
+    await server.scheduler.fire_due()
+    found = [(one.due_at, one.status.value, await store.get_input_values(one.id)) for one in await executions(store)]
+    ran = (TEN, "Pending", '{"n":7}')
+    assert (
+        found
+        == {
+            "a new value": [(TEN, "Pending", '{"n":8}')],
+            "disabled": [],
+            "deleted": [],
+            "later": [(TEN + n * MINUTE, "Skipped", "{}") for n in range(2)] + [(TEN + 2 * MINUTE, *ran[1:])],
+            "fired by another server": [ran],
+            "full": [(TEN, "Skipped", "{}")],
+        }[happened]
+    )
+    if happened != "full":  # no place is kept by the plan
+        assert sum(server.lanes.places._taken.values()) == len(server.lanes.dispatched)

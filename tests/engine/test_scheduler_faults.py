@@ -101,8 +101,10 @@ class History:
 
     async def look_with(self, server: Server) -> None:
         self.begin_look(server)
-        await server.scheduler.fire_due()
+        next_at = await server.scheduler.fire_due()
         self.end_look(server)
+        if next_at is not None:
+            await server.scheduler.plan_ahead(next_at)
 
     async def look_both(self) -> None:
         for server in self.servers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from fastapi_offline import FastAPIOffline
 
 import pipeyard
@@ -13,6 +14,7 @@ from pipeyard.api import (
     environment,
     executions,
     metrics,
+    monitoring,
     pipelines,
     projects,
     resource_usage,
@@ -23,7 +25,7 @@ from pipeyard.api import (
 from pipeyard.api.context import Services
 from pipeyard.api.endpoints import ROUTES
 from pipeyard.api.errors import RESPONSES, add_error_handlers
-from pipeyard.api.middleware import BodyLimit, EnvironmentPrefix, RequestIds
+from pipeyard.api.middleware import BodyLimit, EnvironmentPrefix, RequestIds, RequestMeters
 from pipeyard.api.openapi import describe, operation_id
 from pipeyard.wire import API_PREFIX
 
@@ -59,11 +61,14 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     for module in MODULES:
         app.include_router(module.router, prefix=API_PREFIX)
+    app.include_router(monitoring.router)
     app.router.routes[:0] = ROUTES  # first: the hot path is matched without a look at the others
     describe(app)
     add_error_handlers(app)
-    # Added last is outermost: RequestIds, then the prefix, then the limit.
+    # Added last is outermost: RequestMeters, RequestIds, then the prefix, then the limit.
     app.add_middleware(BodyLimit, settings=services.settings)
     app.add_middleware(EnvironmentPrefix)
     app.add_middleware(RequestIds)
+    routes = {one.endpoint: one.path for one in iter_route_contexts(app.routes) if one.endpoint and one.path}
+    app.add_middleware(RequestMeters, meters=services.meters, routes=routes)
     return app

@@ -13,14 +13,17 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import Request
 
 from pipeyard.api.token_attempts import Attempt, address_of
+from pipeyard.domain.loads import Load
 from pipeyard.domain.users import Environment
 from pipeyard.errors import AuthenticationError, PermissionDeniedError
+from pipeyard.ports import Meters
 from pipeyard.services.code_folders import CodeFolders
 from pipeyard.services.data_store import DataStoreService
 from pipeyard.services.deployments import DeploymentService
 from pipeyard.services.disk_watch import DiskWatch
 from pipeyard.services.endpoint_paths import EndpointPaths
 from pipeyard.services.executions import ExecutionService
+from pipeyard.services.fires import FireService
 from pipeyard.services.identities import Caller, IdentityService
 from pipeyard.services.metrics import MetricService
 from pipeyard.services.origins import Origins
@@ -46,6 +49,7 @@ class Services:
     pipelines: PipelineService
     deployments: DeploymentService
     executions: ExecutionService
+    fires: FireService
     metrics: MetricService
     resource_usage: ResourceUsageService
     data_store: DataStoreService
@@ -61,6 +65,8 @@ class Services:
     disk: DiskWatch
     health: Callable[[], Awaitable[dict[str, Any]]]
     pods_of: Callable[[str], Sequence[tuple[str, str]]]  # by deployment id
+    meters: Meters
+    load: Callable[[], Load]
 
 
 def services_of(request: Request) -> Services:

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from pipeyard.api.mapping_schemas import INPUT_MAPPINGS, OUTPUT_MAPPINGS, SENT_INPUT_MAPPINGS, SENT_OUTPUT_MAPPINGS
-from pipeyard.api.operations import FLAG, INSTANT, NAME, TEXT, WHOLE, Json, array, choice, link, maybe, record
+from pipeyard.api.operations import (
+    EXECUTION_ID,
+    FLAG,
+    INSTANT,
+    NAME,
+    TEXT,
+    WHOLE,
+    Json,
+    array,
+    choice,
+    link,
+    maybe,
+    record,
+)
 from pipeyard.domain.deployments import EXECUTION_TIMEOUT_LIMIT_S, PARALLEL_EXECUTIONS_LIMIT, DeploymentStatus
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import TOKEN_PATTERN
+from pipeyard.services.fires import BACKFILL_DEFAULT, BACKFILL_MAX
 
 _ROW: Json = {
     "name": NAME,
@@ -26,6 +40,7 @@ SCHEDULE: Json = {
     "examples": ["*/2 * * * *", "0 9 * * MON-FRI"],
 }
 _IN_WORDS: Json = {"type": "string", "examples": ["Every 2 minutes"]}
+_BACKFILL_MAX: Json = {"type": "integer", "minimum": 1, "maximum": BACKFILL_MAX, "default": BACKFILL_DEFAULT}
 _GPUS: Json = {"type": "integer", "minimum": 0, "maximum": 1024}
 
 DEPLOYMENTS = array(record(_ROW | {"pipeline_name": NAME}))
@@ -99,6 +114,8 @@ UPDATE = record(
         "outputs_mapping": SENT_OUTPUT_MAPPINGS,
     },
 ) | {"minProperties": 1, "maxProperties": 1}
+BACKFILL = record({"from": INSTANT, "to": INSTANT}, {"max_executions": _BACKFILL_MAX})
+BACKFILLED = record({"executions": array(record({"execution_id": EXECUTION_ID, "due_at": INSTANT}))})
 CHOSEN_TOKEN: Json = {"type": "object", "properties": {"endpoint_token": TOKEN}}
 INPUTS: Json = {
     "type": ["object", "null"],

@@ -8,6 +8,8 @@ from starlette.responses import Response
 
 from pipeyard.api.context import AnyCaller, Hub, Person, Place, Services
 from pipeyard.api.deployment_schemas import (
+    BACKFILL,
+    BACKFILLED,
     CHOSEN_TOKEN,
     CREATED,
     CREATED_PERIODIC,
@@ -40,14 +42,16 @@ from pipeyard.api.operations import (
     accepted,
     operation,
 )
-from pipeyard.api.queries import read_flag, read_log_range, read_object
+from pipeyard.api.queries import check_whole, read_flag, read_instant, read_log_range, read_object
 from pipeyard.api.shapes import deployment_log_row, deployment_row, deployment_shape, schedule_shape
 from pipeyard.api.triggers import read_trigger
 from pipeyard.api.uploads import read_form
+from pipeyard.clock import to_wire
 from pipeyard.domain.deployments import Deployment, DeploymentStatus
 from pipeyard.domain.modes import Rule
 from pipeyard.domain.names import check_keys
 from pipeyard.errors import InvalidInputError
+from pipeyard.services.fires import BACKFILL_DEFAULT, BACKFILL_MAX, Backfill
 from pipeyard.services.identities import Caller
 from pipeyard.wire import EXECUTION_ID_HEADER
 
@@ -214,10 +218,46 @@ async def trigger_deployment(name: Name, request: Request, hub: Hub, environment
     """The same bodies as the endpoint's own URL; answers at once with the execution's id."""
     deployment = await hub.deployments.get(environment.id, name)
     if deployment.rule is not Rule.ENDPOINT:
-        raise InvalidInputError("deployment", f'"{name}" is periodic, its schedule alone triggers it', "run_pipeline")
+        raise InvalidInputError(
+            "deployment",
+            f'"{name}" is periodic, its schedule triggers it',
+            f"POST {request.url.path.removesuffix('executions')}run-now",
+        )
     async with read_trigger(request, deployment) as sent:
         execution_id = await hub.executions.trigger(deployment, sent)
     return json_answer({"execution_id": execution_id}, 202, {EXECUTION_ID_HEADER: execution_id})
+
+
+@router.post(
+    "/deployments/{name}/run-now",
+    summary="Run a periodic deployment now",
+    **operation({202: accepted("Queued", **EXECUTION_HEADER)}),
+)
+async def run_deployment_now(name: Name, hub: Hub, environment: Place, caller: Person) -> Response:
+    """An execution with its mappings, beside those of its schedule, which goes on as it did."""
+    deployment = await hub.deployments.get(environment.id, name)
+    execution_id = await hub.fires.run_now(deployment, caller.user_id)
+    return json_answer({"execution_id": execution_id}, 202, {EXECUTION_ID_HEADER: execution_id})
+
+
+@router.post(
+    "/deployments/{name}/backfill",
+    summary="Run the fire times of a range that were never run",
+    **operation({202: ("Those that are queued, the oldest first", BACKFILLED)}, body=BACKFILL),
+)
+async def backfill_deployment(name: Name, request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
+    """Those from `from` on and before `to`: missed, skipped, or before its creation. What was run is not run again.
+
+    A range of more than `max_executions` fire times is refused with their number.
+    """
+    fields = await read_object(request)
+    check_keys("", fields, ("from", "to", "max_executions"))
+    most = check_whole("max_executions", fields.get("max_executions", BACKFILL_DEFAULT), 1, BACKFILL_MAX)
+    wanted = Backfill(read_instant(fields, "from"), read_instant(fields, "to"), most)
+    deployment = await hub.deployments.get(environment.id, name)
+    ticks = await hub.fires.backfill(deployment, caller.user_id, wanted)
+    rows = [{"execution_id": tick.execution.id, "due_at": to_wire(tick.due_at)} for tick in ticks]
+    return json_answer({"executions": rows}, 202)
 
 
 def _answer(hub: Services, deployment: Deployment, caller: Caller) -> Response:

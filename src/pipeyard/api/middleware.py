@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pipeyard import clock
 from pipeyard.errors import TooLargeError
+from pipeyard.ports import Meters
 from pipeyard.services.installation import DEFAULT_ENVIRONMENT
 from pipeyard.settings import Settings
 from pipeyard.wire import API_PREFIX, SIGNED_CONTENT_PATH
@@ -38,6 +42,31 @@ class RequestIds:
             await send(message)
 
         await self._app(scope, receive, send_with_id)
+
+
+class RequestMeters:
+    """Counts and times requests by their route, as it is declared: never by what a caller has put into a URL."""
+
+    def __init__(self, app: ASGIApp, meters: Meters, routes: Mapping[Any, str]) -> None:
+        """`routes`: the path of each endpoint function."""
+        self._app = app
+        self._meters = meters
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began_s = clock.monotonic_s()
+
+        async def send_and_count(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = self._routes.get(scope.get("endpoint"), "unmatched")
+                self._meters.request_ended(scope["method"], route, message["status"], clock.monotonic_s() - began_s)
+            await send(message)
+
+        await self._app(scope, receive, send_and_count)
 
 
 class EnvironmentPrefix:

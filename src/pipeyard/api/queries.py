@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 from starlette.requests import Request
@@ -99,6 +101,28 @@ def check_query(request: Request, known: tuple[str, ...]) -> None:
             raise InvalidInputError(name, "is there more than once", "one value")
 
 
+def check_whole(name: str, value: object, least: int, most: int) -> int:
+    """The value of a JSON object, if it is a whole number in that range. Raises InvalidInputError."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InvalidInputError(name, f"{shown(value)} is not usable", f"a whole number from {least} to {most}")
+    return value
+
+
+def read_instant(fields: Mapping[str, Any], name: str) -> datetime:
+    """An instant out of a JSON object. Raises InvalidInputError."""
+    value = fields.get(name)
+    allowed = "an instant since 1970 with its offset, for example 2026-11-22T10:00:00.000Z"
+    if value is None:
+        raise InvalidInputError(name, "is missing", allowed)
+    try:
+        instant = datetime.fromisoformat(value)
+        if instant.tzinfo is not None and clock.to_epoch_ms(instant) >= 0:
+            return instant.astimezone(timezone.utc)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise InvalidInputError(name, f"{shown(value)} is not usable", allowed)
+
+
 async def read_log_range(request: Request) -> LogRange:
     """`from`, `to` in milliseconds since 1970 and `limit` of a logs request. Raises InvalidInputError."""
     fields = await read_object(request)
@@ -106,9 +130,7 @@ async def read_log_range(request: Request) -> LogRange:
     numbers = {}
     for key, most in (("from", LATEST_MS), ("to", LATEST_MS), ("limit", LIMIT_MAX)):
         value = fields.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most):
-            raise InvalidInputError(key, f"{shown(value)} is not usable", f"a whole number from 0 to {most}")
-        numbers[key] = value
+        numbers[key] = None if value is None else check_whole(key, value, 0, most)
     return LogRange(
         None if numbers["from"] is None else clock.from_epoch_ms(numbers["from"]),
         None if numbers["to"] is None else clock.from_epoch_ms(numbers["to"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any
 
@@ -122,6 +123,34 @@ def disable(session: Session, name: DeploymentName) -> None:
 def _switch(session: Session, name: str, is_enabled: bool) -> None:
     answer = session.sdk.update_deployment(name, is_enabled=is_enabled)
     session.printer.done(f'deployment "{name}": {answer["status"]}', answer)
+
+
+@client_command(app, "run-now")
+def run_now(session: Session, name: DeploymentName) -> None:
+    """Run a periodic deployment at once; its schedule goes on as it did."""
+    answer = session.sdk.run_deployment_now(name)
+    session.printer.done(answer["execution_id"], answer)
+
+
+@client_command(app, "backfill")
+def backfill(
+    session: Session,
+    name: DeploymentName,
+    begin: Annotated[str, typer.Option("--from", metavar="TIME", help="The first instant, such as 2026-11-22T10:00Z.")],
+    end: Annotated[str, typer.Option("--to", metavar="TIME", help="The instant before which it ends.")],
+    most: Annotated[int, typer.Option("--max", min=1, help="Refuse a range with more fire times, 1000 at most.")] = 100,
+) -> None:
+    """Run a periodic deployment for the fire times of a range that were never run."""
+    made = session.sdk.backfill_deployment(name, _instant("--from", begin), _instant("--to", end), most)
+    session.printer.rows(made, {"execution_id": "EXECUTION", "due_at": "DUE"})
+
+
+def _instant(option: str, text: str) -> datetime:
+    """Without an offset it is local time."""
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00"))  # Python 3.10 does not know the letter
+    except ValueError:
+        raise InvalidInputError(option, f'"{text}" is no instant', "such as 2026-11-22T10:00Z") from None
 
 
 @client_command(app, "delete")

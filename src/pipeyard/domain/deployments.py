@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
-from pipeyard.domain.mappings import InputMapping, OutputMapping
+from pipeyard.domain.mappings import InputMapping, OutputMapping, resolve_inputs
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import (
     check_endpoint_token,
@@ -130,6 +131,11 @@ class Deployment:
     def mappings_json(self) -> str:
         """Both mappings as executions store them; encoded once, not at each call."""
         return mappings_to_json(self.inputs_mapping, self.outputs_mapping)
+
+    @cached_property
+    def unattended_values_json(self) -> str:
+        """The values of an execution that nobody sends inputs to: every tick's, until the mapping is changed."""
+        return json.dumps(resolve_inputs(self.inputs_mapping, {}, ()).values, separators=(",", ":"))
 
     def first_fire_at(self, now: datetime) -> datetime | None:
         """When it fires, counted from now: what was due before is not made up for. None: it does not.

@@ -139,6 +139,7 @@ class PendingExecution:
     mappings_json: str
     input_values_json: str
     status: ExecutionStatus
+    due_at: datetime | None = None  # as that of an `Execution`; left out of what was just accepted
 
 
 def pending(accepted: NewExecution) -> PendingExecution:

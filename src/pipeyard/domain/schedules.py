@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from itertools import islice, takewhile
 
 from cronsim import CronSim, CronSimError
@@ -14,6 +15,7 @@ from pipeyard.domain.names import check_text, shown
 from pipeyard.errors import InvalidInputError
 
 LENGTH_LIMIT = 500
+REMEMBERED = 10_000  # fire times of schedules: most minutes have few different ones
 MISSED_RECORDED_MAX = 60  # an hour of a schedule that fires every minute; what was missed before is one more record
 EXAMPLE = '"0 14 * * *" is every day at 14:00 UTC'
 
@@ -52,11 +54,16 @@ class Schedule:
 
     def next_after(self, instant: datetime) -> datetime:
         """The first fire time later than that. The rarest, 29 February on one day of the week, takes up to 40 years."""
-        return next(CronSim(self.text, instant))
+        return _next_after(self.text, instant)
 
     def backwards_from(self, instant: datetime) -> Iterator[datetime]:
         """The fire times up to that one, itself included, newest first."""
         return CronSim(self.text, instant.replace(microsecond=0) + _SECOND, reverse=True)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _next_after(text: str, instant: datetime) -> datetime:
+    return next(CronSim(text, instant))
 
 
 def parse_schedule(field: str, value: object) -> Schedule:

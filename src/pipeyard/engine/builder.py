@@ -30,6 +30,11 @@ class Builder:
         self._building[pipeline.id] = task
         task.add_done_callback(lambda _: self._building.pop(pipeline.id, None))
 
+    @property
+    def count(self) -> int:
+        """Those that run and those that wait."""
+        return len(self._building)
+
     def cancel(self, pipeline_id: str) -> None:
         """Its pipeline was deleted."""
         task = self._building.get(pipeline_id)
@@ -39,7 +44,9 @@ class Builder:
     async def _build(self, pipeline: Pipeline) -> None:
         log = BuildLog(self._workshop.records.logs, pipeline.id)
         async with self._places:
+            began_s = clock.monotonic_s()
             status, image = await self._try(pipeline, log)
+            self._workshop.meters.build_ended(status, clock.monotonic_s() - began_s)
         await log.written()
         what = f"the end of the build of pipeline {pipeline.name}"
         await until_done(lambda: self._workshop.store.finish_build(pipeline.id, status, image), what)

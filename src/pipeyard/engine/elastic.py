@@ -71,6 +71,18 @@ class ElasticLane:
                 carried.is_unwanted = True
                 await self._stop_pod(carried)
 
+    @property
+    def waiting(self) -> int:
+        """Executions that have no pod yet."""
+        return len(self._waiting)
+
+    def list_pods(self) -> list[tuple[str, str]]:
+        """Id of the execution, and the status of its pod."""
+        return [
+            (execution_id, "starting" if carried.pod is None or not carried.pod.ready.is_set() else "up")
+            for execution_id, carried in self._carried.items()
+        ]
+
     def close(self) -> list[Pod]:
         """Start no more; the pods there are. What has not begun stays Pending, for the next server."""
         self._pods_max = 0

@@ -21,6 +21,7 @@ from pipeyard.pod import protocol
 from pipeyard.pod.depth import is_too_deep
 from pipeyard.pod.protocol import FailureKind, Frame
 from pipeyard.ports import LogStore
+from pipeyard.services.fire_times import FireTimes
 from pipeyard.store_ports import Store
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Records:
     values_max_bytes: int
     # Called after the commit, with the execution's id and its end; None: it had ended before, or is gone.
     ended: Callable[[str, Outcome | None], None]
+    fire_times: FireTimes
 
     async def finish(self, execution_id: str, outcome: Outcome) -> None:
         """End an execution; a second end changes nothing."""
@@ -128,6 +130,7 @@ class Intake:
             return None
         if frame.type == "started":
             started_at = clock.from_epoch_ms(frame.header["at"])
+            self._records.fire_times.started(execution_id, started_at)
             return self._records.store.start_execution(execution_id, self._records.server_id, started_at)
         if frame.type == "file":
             return self._file(frame, execution_id)

@@ -98,6 +98,16 @@ class LowLatencyLane:
             return [(self._pod.pod_id, "stopping")]
         return [(self._pod.pod_id, "up" if self._pod.ready.is_set() else "starting")]
 
+    @property
+    def waiting(self) -> int:
+        """Executions that are not in the pod yet."""
+        return len(self._waiting)
+
+    @property
+    def in_pod(self) -> int:
+        """Executions that the pod has."""
+        return 0 if self._pod is None else len(self._pod.in_flight)
+
     async def stop(self, *, drain: bool) -> None:
         """End the pod: in the background after what is open (`drain`), or at once."""
         self._stopping.set()

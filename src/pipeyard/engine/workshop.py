@@ -20,7 +20,7 @@ from pipeyard.engine.patience import PATIENCE_S
 from pipeyard.engine.pods import Order, Pod
 from pipeyard.errors import InvalidInputError, NotFoundError, PodError
 from pipeyard.pod.protocol import FailureKind
-from pipeyard.ports import DataStore, ImageBuilder, Runtime
+from pipeyard.ports import DataStore, ImageBuilder, Meters, Runtime
 from pipeyard.services.code_folders import CodeFolders
 from pipeyard.services.identities import IdentityService, PodScope
 from pipeyard.services.remembered import Remembered
@@ -45,6 +45,7 @@ class Workshop:
     variables: Remembered[str, dict[str, str]]  # by environment id
     environment_urls: Remembered[str, str]  # by environment id, as pods reach them
     control_url: str
+    meters: Meters
     elastic_ram_max_bytes: int
     notify: Callable[[str], None]  # after the commit of a change to a pipeline or deployment
     attended: set[PodRef] = field(default_factory=set)  # the pods that there are now

@@ -77,15 +77,20 @@ _USED_BYTES = (
 class SqliteLogStore:
     """Implements `ports.LogStore`."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], reading: Sequence[sqlite3.Connection]) -> None:
-        self._writer = GroupCommit(connect, _begin, "log-writer")
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        reading: Sequence[sqlite3.Connection],
+        committed: Callable[[int, float], None],
+    ) -> None:
+        self._writer = GroupCommit(connect, _begin, "log-writer", committed)
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         for connection in reading:
             self._idle.put(connection)
         self._readers = ThreadPoolExecutor(len(reading), "log-reader")
 
     @classmethod
-    def open(cls, path: Path) -> SqliteLogStore:
+    def open(cls, path: Path, committed: Callable[[int, float], None] = lambda writes, took_s: None) -> SqliteLogStore:
         """Open the file, made or brought up to date if need be. Raises StoreError."""
         reading: list[sqlite3.Connection] = []
         try:
@@ -97,7 +102,7 @@ class SqliteLogStore:
                 # Attached to the write-ahead log from now on. Were the writer ever alone, its end after a failed sync
                 # would leave the log to be read anew, with what was refused in it.
                 reading[-1].execute("SELECT count(*) FROM lines WHERE sequence < 0").fetchone()
-            return cls(lambda: _connect_writing(path), reading)
+            return cls(lambda: _connect_writing(path), reading, committed)
         except (sqlite3.Error, OSError, StoreError) as error:
             for connection in reading:
                 connection.close()

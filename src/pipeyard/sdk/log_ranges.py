@@ -1,4 +1,4 @@
-"""Which part of a log is wanted."""
+"""Instants as they travel, and which part of a log is wanted."""
 
 from __future__ import annotations
 
@@ -23,6 +23,15 @@ def log_range(from_datetime: datetime | None, to_datetime: datetime | None, limi
 
 def to_milliseconds(name: str, instant: datetime) -> int:
     """Since 1970; without a time zone it is local time. Raises ValueError for what is no `datetime`."""
+    return clock.to_epoch_ms(_aware(name, instant))
+
+
+def to_text(name: str, instant: datetime) -> str:
+    """As `to_milliseconds`, in the form that answers have."""
+    return str(clock.to_wire(_aware(name, instant)))
+
+
+def _aware(name: str, instant: datetime) -> datetime:
     if not isinstance(instant, datetime):
         raise ValueError(f"'{name}' must be a datetime.datetime, got {type(instant).__name__}")
-    return clock.to_epoch_ms(instant.astimezone())
+    return instant.astimezone()

@@ -246,6 +246,13 @@ class ExecutionResult(TypedDict):
     outputs: NotRequired[dict[str, Any]]
 
 
+class BackfilledExecution(TypedDict):
+    """An execution for a fire time of the past."""
+
+    execution_id: str
+    due_at: str
+
+
 class DeletedExecution(TypedDict):
     """An execution that was deleted."""
 

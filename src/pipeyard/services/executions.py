@@ -39,7 +39,7 @@ from pipeyard.errors import (
     NotFoundError,
     TooLargeError,
 )
-from pipeyard.ports import DataStore, Engine
+from pipeyard.ports import DataStore, Engine, Meters
 from pipeyard.services.cleaning import Cleaning
 from pipeyard.services.followed_logs import FollowedLogs
 from pipeyard.services.notices import Notices
@@ -77,6 +77,7 @@ class ExecutionService:
     engine: Engine
     notices: Notices
     cleaning: Cleaning
+    meters: Meters
     server_id: str
     values_max_bytes: int
 
@@ -109,7 +110,7 @@ class ExecutionService:
 
     def of_tick(self, deployment: Deployment, now: datetime) -> NewExecution:
         """An execution of a periodic deployment, to be stored with its tick. Raises TooLargeError."""
-        values_json = self._encode(resolve_inputs(deployment.inputs_mapping, {}, ()))
+        values_json = self._check_size(deployment.unattended_values_json)
         return _of_deployment(_new_execution_id(deployment.pipeline_name), deployment, values_json, now)
 
     def of_skipped_tick(self, deployment: Deployment, now: datetime) -> NewExecution:
@@ -140,7 +141,9 @@ class ExecutionService:
         return accepted.id
 
     def _encode(self, resolved: ResolvedInputs) -> str:
-        text = json.dumps(resolved.values, separators=(",", ":"))
+        return self._check_size(json.dumps(resolved.values, separators=(",", ":")))
+
+    def _check_size(self, text: str) -> str:
         if len(text) > self.values_max_bytes:
             raise TooLargeError(
                 f"inputs: {len(text)} bytes of values, the limit is {self.values_max_bytes}; "
@@ -166,12 +169,17 @@ class ExecutionService:
         except BaseException:
             await self._withdraw(accepted)
             raise
-        self.engine.dispatch(pending(accepted))
+        self.dispatch(accepted, "run" if accepted.deployment_id is None else "endpoint")
         if resolved.ignored:
             line = LogLine(accepted.created_at, f"ignored unknown inputs: {listed(resolved.ignored)}", "stderr")
             # Not awaited: the execution is accepted, whatever becomes of this line.
             writing = asyncio.ensure_future(self.logs.append(LogBatch(Subject.EXECUTION, accepted.id, (line,))))
             writing.add_done_callback(_log_failure)
+
+    def dispatch(self, accepted: NewExecution, trigger: str) -> None:
+        """Give one that has a place and is stored to its lane. `trigger`: what it came from, for the figures."""
+        self.engine.dispatch(pending(accepted))
+        self.meters.execution_accepted(trigger)
 
     async def _withdraw(self, accepted: NewExecution) -> None:
         self.engine.withdraw(accepted.deployment_id)

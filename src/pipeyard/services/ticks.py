@@ -1,22 +1,27 @@
-"""What becomes of a deployment's due ticks: an execution, or a Skipped one that says why."""
+"""What becomes of deployments' due ticks: executions, or Skipped ones that say why."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pipeyard.clock import to_wire
 from pipeyard.domain.deployments import Deployment
-from pipeyard.domain.executions import Failure, Tick, pending
+from pipeyard.domain.executions import ExecutionStatus, Failure, Tick
+from pipeyard.domain.firings import Firing
 from pipeyard.domain.schedules import DueTicks, due_ticks
 from pipeyard.errors import PipeyardError
 from pipeyard.pod.protocol import FailureKind
 from pipeyard.ports import Engine
 from pipeyard.services.executions import ExecutionService
+from pipeyard.services.fire_times import FireTimes
 from pipeyard.store_ports import DeploymentStore
 
-BY_HAND = "If its result is needed, run the pipeline by hand."
+# A firing that was planned ahead says that it was accepted when it was due: it must have been so, near enough.
+PAGE = 500  # firings in one commit: other writes come in between
+PUNCTUAL = timedelta(seconds=1)
+BY_HAND = "If its result is needed, run it with a backfill."
 
 
 @dataclass(frozen=True)
@@ -26,28 +31,81 @@ class TickService:
     store: DeploymentStore
     engine: Engine
     executions: ExecutionService
+    fire_times: FireTimes
     catch_up_s: float
 
-    async def fire(self, deployment: Deployment, now: datetime) -> None:
-        """Deal with what is due of a deployment, as it was read from the store.
+    async def fire(self, deployments: Sequence[Deployment], now: datetime) -> None:
+        """Deal with what is due of deployments, as they were read from the store: in one commit, then in the lanes.
 
-        The newest tick becomes an execution, if it is not too late and not refused; those before it were missed.
+        The newest tick of each becomes an execution, if it is not too late and not refused; those before were missed.
+        All or nothing: whoever calls finds out which one is at fault, if any is.
         """
+        self._dispatch(await self._commit(self._plan(one, now) for one in deployments))
+
+    def plan_ahead(self, deployment: Deployment) -> Firing | None:
+        """Its next firing, if that can be known before its time. None: only then."""
+        due_at = deployment.next_fire_at
+        assert deployment.schedule is not None
+        assert due_at is not None
+        try:
+            execution = self.executions.of_tick(deployment, due_at)
+        except PipeyardError:
+            return None
+        return Firing(deployment, (Tick(due_at, execution),), deployment.schedule.next_after(due_at))
+
+    async def fire_planned(self, planned: Sequence[Firing], now: datetime) -> None:
+        """As `fire`, of what `plan_ahead` gave. What came otherwise is left alone: it stays due, for `fire`.
+
+        First all of it is durable, by the page, then it is given to the lanes: pods at work would hold up the commits.
+        """
+        accepted: list[Tick] = []
+        try:
+            for start in range(0, len(planned), PAGE):
+                accepted += await self._commit(self._admit(one, now) for one in planned[start : start + PAGE])
+        finally:
+            self._dispatch(accepted)
+
+    def _admit(self, planned: Firing, now: datetime) -> Firing | None:
+        late = now - planned.ticks[0].due_at
+        if not timedelta() <= late <= PUNCTUAL or now >= planned.next_fire_at:
+            return None
+        try:
+            self.engine.admit(planned.deployment.id)
+        except PipeyardError:
+            return None
+        return planned
+
+    async def _commit(self, found: Iterable[Firing | None]) -> Sequence[Tick]:
+        """Store them. The ticks that are to run, each with its place in the queue."""
+        firings: list[Firing] = []
+        stored = frozenset[str]()
+        try:
+            firings.extend(firing for firing in found if firing is not None)
+            if firings:
+                stored = await self.store.add_ticks(firings, self.executions.server_id)
+        finally:
+            admitted = [firing.ticks[-1] for firing in firings if firing.ticks[-1].skipped is None]
+            for tick in admitted:
+                if tick.execution.id not in stored:
+                    self.engine.withdraw(tick.execution.deployment_id)
+        for tick in (tick for firing in firings for tick in firing.ticks):
+            if tick.skipped is not None and tick.execution.id in stored:
+                self.executions.meters.execution_ended(ExecutionStatus.SKIPPED, tick.skipped)
+        return [tick for tick in admitted if tick.execution.id in stored]
+
+    def _dispatch(self, accepted: Sequence[Tick]) -> None:
+        for tick in accepted:
+            self.executions.dispatch(tick.execution, "schedule")
+        self.fire_times.dispatched(accepted)
+
+    def _plan(self, deployment: Deployment, now: datetime) -> Firing | None:
         assert deployment.schedule is not None
         assert deployment.next_fire_at is not None
         due = due_ticks(deployment.schedule, deployment.next_fire_at, now)
         if due is None:
-            return
+            return None
         newest = self._newest(deployment, due.newest, now)
-        ticks = [*self._missed(deployment, due, now), newest]
-        is_admitted, stored = newest.skipped is None, frozenset[str]()
-        try:
-            stored = await self.store.add_ticks(deployment, ticks, due.next_at, self.executions.server_id)
-        finally:
-            if is_admitted and newest.execution.id not in stored:
-                self.engine.withdraw(deployment.id)
-        if is_admitted and newest.execution.id in stored:
-            self.engine.dispatch(pending(newest.execution))
+        return Firing(deployment, (*self._missed(deployment, due, now), newest), due.next_at)
 
     def _newest(self, deployment: Deployment, due_at: datetime, now: datetime) -> Tick:
         late_s = (now - due_at).total_seconds()

@@ -88,14 +88,16 @@ class DeploymentRows(Rows):
         return await self._find(_BY_PATH, {"environment_id": environment_id, "path": endpoint_url_path})
 
     async def list_deployments(
-        self, environment_id: str | None, pipeline_id: str | None = None
+        self, environment_id: str | None, pipeline_id: str | None = None, mode: Mode | None = None
     ) -> Sequence[Deployment]:
-        """Oldest first; None: of every environment, of every pipeline."""
+        """Oldest first; None: of every environment, of every pipeline, in every mode."""
         chosen = _ALL
         if environment_id is not None:
             chosen = chosen.where(deployments.c.environment_id == environment_id)
         if pipeline_id is not None:
             chosen = chosen.where(deployments.c.pipeline_id == pipeline_id)
+        if mode is not None:
+            chosen = chosen.where(deployments.c.mode == mode.value)
         return await self._database.read(lambda c: [self._from_row(row) for row in c.execute(chosen)])
 
     async def set_deployment_status(self, deployment_id: str, status: DeploymentStatus) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, delete, insert, literal_column, select, text, update
 
-from pipeyard.clock import from_epoch_ms, maybe_instant, to_epoch_ms
+from pipeyard.clock import from_epoch_ms, maybe_epoch_ms, maybe_instant, to_epoch_ms
 from pipeyard.domain.executions import (
     Execution,
     ExecutionFilter,
@@ -25,7 +25,7 @@ from pipeyard.errors import ConflictError
 from pipeyard.store.cipher import storable_json
 from pipeyard.store.database import Record, Rows
 from pipeyard.store.prepared import Prepared
-from pipeyard.store.tables import IS_OPEN, deployments, executions, pipelines, ticks
+from pipeyard.store.tables import IS_OPEN, deployments, executions, pipelines
 
 _IS_OPEN = text(IS_OPEN)
 _THIS = executions.c.id == bindparam("execution_id")
@@ -40,6 +40,7 @@ _GIVEN = (
     "status",
     "created_at",
     "created_by",
+    "due_at",
     "mappings",
     "input_values",
     "endpoint_id",
@@ -68,12 +69,10 @@ _ADOPT = (
 )
 _DELETE = delete(executions).where(_THIS, text(f"NOT ({IS_OPEN})"))
 
-_NAMED = (
-    executions.join(pipelines, pipelines.c.id == executions.c.pipeline_id)
-    .outerjoin(deployments, deployments.c.id == executions.c.deployment_id)
-    .outerjoin(ticks, ticks.c.execution_id == executions.c.id)
+_NAMED = executions.join(pipelines, pipelines.c.id == executions.c.pipeline_id).outerjoin(
+    deployments, deployments.c.id == executions.c.deployment_id
 )
-_NAMES = (pipelines.c.name.label("pipeline_name"), deployments.c.name.label("deployment_name"), ticks.c.due_at)
+_NAMES = (pipelines.c.name.label("pipeline_name"), deployments.c.name.label("deployment_name"))
 _ONE = (
     select(
         executions.c.id,
@@ -84,6 +83,7 @@ _ONE = (
         executions.c.status,
         executions.c.created_at,
         executions.c.created_by,
+        executions.c.due_at,
         executions.c.started_at,
         executions.c.ended_at,
         executions.c.failure,
@@ -99,6 +99,7 @@ _LIST = (
         executions.c.status,
         executions.c.created_at,
         executions.c.created_by,
+        executions.c.due_at,
         executions.c.ended_at,
         *_NAMES,
     )
@@ -117,6 +118,7 @@ _CARRIED = (
     executions.c.deployment_id,
     executions.c.mappings,
     executions.c.status,
+    executions.c.due_at,
 )
 _OPEN_ONES = select(*_CARRIED).where(_IS_OPEN).order_by(executions.c.number)
 _ENDED = select(executions.c.id).where(text(f"NOT ({IS_OPEN})")).order_by(executions.c.number)
@@ -233,8 +235,8 @@ class ExecutionRows(Rows):
         return await self._database.read(lambda c: c.execute(query, {"execution_id": execution_id}).scalar())
 
 
-def new_row(execution: NewExecution, server_id: str) -> dict[str, Any]:
-    """The columns of one that is Pending."""
+def new_row(execution: NewExecution, server_id: str, due_at: datetime | None = None) -> dict[str, Any]:
+    """The columns of one that is Pending. `due_at`: of the tick that it stands for."""
     return {
         "id": execution.id,
         "environment_id": execution.environment_id,
@@ -244,6 +246,7 @@ def new_row(execution: NewExecution, server_id: str) -> dict[str, Any]:
         "status": ExecutionStatus.PENDING.value,
         "created_at": to_epoch_ms(execution.created_at),
         "created_by": execution.created_by,
+        "due_at": maybe_epoch_ms(due_at),
         "mappings": storable_json(execution.mappings_json),
         "input_values": storable_json(execution.input_values_json),
         "endpoint_id": execution.endpoint_id,
@@ -300,4 +303,5 @@ def _pending(row: Record, input_values_json: str) -> PendingExecution:
         mappings_json=row.mappings,
         input_values_json=input_values_json,
         status=ExecutionStatus(row.status),
+        due_at=maybe_instant(row.due_at),
     )

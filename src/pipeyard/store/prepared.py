@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection
@@ -22,10 +22,14 @@ class Prepared:
 
     def run(self, connection: Connection, given: Mapping[str, Any]) -> int:
         """How many rows it changed. Errors are the driver's: `connection.dialect.loaded_dbapi.IntegrityError`..."""
+        return self.on(connection)(given)
+
+    def on(self, connection: Connection) -> Callable[[Mapping[str, Any]], int]:
+        """`run` for many times in one transaction."""
         text = self._texts.get(connection.dialect.name)
         if text is None:
             text = str(self._statement.compile(dialect=connection.dialect))
             self._texts[connection.dialect.name] = text
         driver: Any = connection.connection.driver_connection
-        rows: int = driver.execute(text, given).rowcount
-        return rows
+        execute = driver.execute
+        return lambda given: execute(text, given).rowcount

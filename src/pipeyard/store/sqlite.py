@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +21,13 @@ from pipeyard.store.cipher import Cipher
 from pipeyard.store.migrations import upgrade
 from pipeyard.store.sql import SqlStore, check_key, renew_secrets
 
+logger = logging.getLogger(__name__)
+
 READERS = 4
 BUSY_TIMEOUT_S = 30.0  # another process may write: a copy being made, a second server
+CHECKPOINT_S = 1.0
+WAL_MAX_BYTES = 64 * 1024**2
+PAGE_BYTES = 4096
 USED_BYTES = (
     "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
 )
@@ -33,10 +39,12 @@ class SqliteStore(SqlStore):
     """The store of one machine."""
 
     @classmethod
-    def open(cls, path: Path, encryption_key: bytes) -> SqliteStore:
+    def open(
+        cls, path: Path, encryption_key: bytes, committed: Callable[[int, float], None] = lambda writes, took_s: None
+    ) -> SqliteStore:
         """Open the database, made or brought up to date if need be. Raises StoreError."""
         cipher = Cipher(encryption_key)
-        database = SqliteDatabase.open(path, lambda connection: check_key(connection, cipher))
+        database = SqliteDatabase.open(path, lambda connection: check_key(connection, cipher), committed)
         return cls(database, cipher)
 
 
@@ -58,16 +66,22 @@ def replace_key(path: Path, keys: bytes) -> int:
 
 
 class SqliteDatabase:
-    """One writing connection in a thread of its own, a few reading ones in a pool."""
+    """One writing connection in a thread of its own, a few reading ones in a pool.
 
-    def __init__(self, writing: Engine, reading: Engine) -> None:
+    The readers also carry the write-ahead log into the file, a moment after a write: no commit waits for that.
+    """
+
+    def __init__(self, writing: Engine, reading: Engine, committed: Callable[[int, float], None]) -> None:
         self._reading = reading
         self._writing = writing
-        self._writer = GroupCommit(writing.connect, Connection.begin, "store-writer")
+        self._writer = GroupCommit(writing.connect, Connection.begin, "store-writer", committed)
         self._readers = ThreadPoolExecutor(READERS, "store-reader")
+        self._checkpoint: asyncio.TimerHandle | None = None
 
     @classmethod
-    def open(cls, path: Path, check: Callable[[Connection], None]) -> SqliteDatabase:
+    def open(
+        cls, path: Path, check: Callable[[Connection], None], committed: Callable[[int, float], None]
+    ) -> SqliteDatabase:
         """`check` looks at the database before anything is served. Raises StoreError."""
         writing, reading = _writing_engine(path), _reading_engine(path)
         with _opening(path):
@@ -79,10 +93,12 @@ class SqliteDatabase:
                 # Attached to the write-ahead log from now on. Were the writer ever alone, its end after a failed sync
                 # would leave the log to be read anew, with what was refused in it.
                 connection.exec_driver_sql("SELECT count(*) FROM servers").scalar()
-            return cls(writing, reading)
+            return cls(writing, reading, committed)
 
     def write(self, operation: Callable[[Connection], T]) -> asyncio.Future[T]:
         """Queue a write now; done once it is durable."""
+        if self._checkpoint is None:
+            self._checkpoint = asyncio.get_running_loop().call_later(CHECKPOINT_S, self._start_checkpoint)
         return self._writer.submit(operation)
 
     async def check(self, write: Callable[[Connection], object]) -> None:
@@ -99,11 +115,23 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """Commit what is queued, finish what is being read. Idempotent."""
+        if self._checkpoint is not None:
+            self._checkpoint.cancel()
         await asyncio.to_thread(self._readers.shutdown)
         self._reading.dispose()
         # The writer last: the last connection folds the write-ahead log into the file.
         await self._writer.close()
         self._writing.dispose()
+
+    def _start_checkpoint(self) -> None:
+        self._checkpoint = None
+        self._readers.submit(self._carry_over)
+
+    def _carry_over(self) -> None:
+        try:
+            self._read(_checkpoint)
+        except DBAPIError:
+            logger.warning("the write-ahead log could not be carried over; the next write tries again", exc_info=True)
 
     def _read(self, operation: Callable[[Connection], T]) -> T:
         with self._reading.connect() as connection:
@@ -126,7 +154,9 @@ def _writing_engine(path: Path) -> Engine:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk, through a loss of power
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA journal_size_limit = 67108864")  # bytes the write-ahead log keeps when reused
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_MAX_BYTES}")  # what it keeps when it is reused
+        # The readers are to do it. A commit does it where they cannot keep up, or the log would grow without end.
+        connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_MAX_BYTES // PAGE_BYTES}")
         return connection
 
     engine = create_engine(
@@ -161,6 +191,10 @@ def _reading_engine(path: Path) -> Engine:
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,
     )
+
+
+def _checkpoint(connection: Connection) -> None:
+    connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")  # waits for nobody, and nobody for it
 
 
 def _connect(path: Path) -> sqlite3.Connection:

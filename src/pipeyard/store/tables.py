@@ -148,6 +148,7 @@ executions = Table(
     Column("status", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("created_by", Text, nullable=False),
+    Column("due_at", BigInteger),  # of the tick that it stands for
     Column("started_at", BigInteger),
     Column("ended_at", BigInteger),
     Column("mappings", Text, nullable=False),  # JSON, see domain.records
@@ -241,5 +242,5 @@ ticks = Table(
     metadata,
     Column("deployment_id", ForeignKey("deployments.id", ondelete="CASCADE"), primary_key=True),
     Column("due_at", BigInteger, primary_key=True, autoincrement=False),
-    Column("execution_id", Text, nullable=False, unique=True),
+    Column("execution_id", Text, nullable=False),
 )

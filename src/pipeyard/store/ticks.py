@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, func, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, func, insert, select, text, update
 
 from pipeyard.clock import maybe_epoch_ms, to_epoch_ms
-from pipeyard.domain.deployments import Deployment
 from pipeyard.domain.executions import ExecutionStatus, Tick
+from pipeyard.domain.firings import Firing
 from pipeyard.errors import ConflictError
 from pipeyard.store.database import Rows
 from pipeyard.store.executions import ADD, ADD_SKIPPED, failure_text, new_row
 from pipeyard.store.prepared import Prepared
-from pipeyard.store.tables import deployments, ticks
+from pipeyard.store.tables import deployments, executions, ticks
 
 _MOVE_ON = Prepared(
     update(deployments)
@@ -31,63 +30,87 @@ _MOVE_ON = Prepared(
         last_fire_at=func.coalesce(bindparam("newest_run"), deployments.c.last_fire_at),
     )
 )
-_GIVEN = ("deployment", "due", "execution")
-_IS_NEW = ~exists().where(ticks.c.deployment_id == bindparam("deployment"), ticks.c.due_at == bindparam("due"))
+_GIVEN = ("deployment_id", "due_at", "id")  # of the row of the execution
+_THIS = (ticks.c.deployment_id == bindparam("deployment_id"), ticks.c.due_at == bindparam("due_at"))
 _TAKE = Prepared(
     insert(ticks).from_select(
-        ["deployment_id", "due_at", "execution_id"], select(*(bindparam(name) for name in _GIVEN)).where(_IS_NEW)
+        ["deployment_id", "due_at", "execution_id"],
+        select(*(bindparam(name) for name in _GIVEN)).where(~exists().where(*_THIS)),
     )
 )
+_WAS_SKIPPED = exists().where(executions.c.id == ticks.c.execution_id, text("executions.status = 'Skipped'"))
+_TAKE_OVER = Prepared(update(ticks).where(*_THIS, _WAS_SKIPPED).values(execution_id=bindparam("id")))
 
 
 class TickRows(Rows):
     """Implements the part of `ports.DeploymentStore` that the clock drives."""
 
-    def add_ticks(
-        self, deployment: Deployment, due: Sequence[Tick], next_fire_at: datetime, server_id: str
-    ) -> asyncio.Future[frozenset[str]]:
-        """Store what becomes of due ticks and move the deployment on, all or nothing. The executions that were stored.
+    def add_ticks(self, firings: Sequence[Firing], server_id: str) -> asyncio.Future[frozenset[str]]:
+        """Store what becomes of due ticks and move their deployments on, all or nothing. The executions stored.
 
-        `due` is ascending.
-
-        None is when the deployment is no longer as it was read; a tick that was dealt with before gives none either.
+        None is of a deployment that is no longer as it was read; a tick that was dealt with before gives none either.
         Raises ConflictError when the id of an execution is taken.
         """
-        moved = {
-            "deployment": deployment.id,
-            "seen_fire_at": maybe_epoch_ms(deployment.next_fire_at),
-            "seen_updated_at": to_epoch_ms(deployment.updated_at),
-            "new_fire_at": to_epoch_ms(next_fire_at),
-            "newest": to_epoch_ms(due[-1].due_at),
-            "newest_run": max((to_epoch_ms(tick.due_at) for tick in due if tick.skipped is None), default=None),
-        }
-        rows = [(tick.skipped is None, _tick_row(deployment, tick), _row(tick, server_id)) for tick in due]
+        prepared = [(_move(one), [_row(tick, server_id) for tick in one.ticks]) for one in firings]
 
         def add(connection: Connection) -> frozenset[str]:
-            if _MOVE_ON.run(connection, moved) == 0:
-                return frozenset()
-            try:
-                return frozenset(row["id"] for is_run, tick, row in rows if _add(connection, is_run, tick, row))
-            except connection.dialect.loaded_dbapi.IntegrityError as error:
-                raise ConflictError(f'ticks of the deployment "{deployment.name}": {error}') from None
+            stored: list[str] = []
+            move_on, take, store = _MOVE_ON.on(connection), _TAKE.on(connection), _adding(connection)
+            for move, rows in prepared:
+                if move_on(move):
+                    stored += [row["id"] for row in rows if take(row) and store(row)]
+            return frozenset(stored)
+
+        return self._database.write(add)
+
+    def add_missing_ticks(self, missing: Sequence[Tick], server_id: str) -> asyncio.Future[frozenset[str]]:
+        """Store executions for those ticks that were never run: not dealt with, or Skipped. The executions stored.
+
+        All or nothing. Raises ConflictError when the deployment is gone or the id of an execution is taken.
+        """
+        rows = [_row(tick, server_id) for tick in missing]
+
+        def add(connection: Connection) -> frozenset[str]:
+            store = _adding(connection)
+            return frozenset(row["id"] for row in rows if _take_unrun(connection, row) and store(row))
 
         return self._database.write(add)
 
 
-def _add(connection: Connection, is_run: bool, tick: dict[str, Any], row: dict[str, Any]) -> bool:
-    """False when the tick was dealt with before."""
-    if _TAKE.run(connection, tick) == 0:
-        return False
-    (ADD if is_run else ADD_SKIPPED).run(connection, row)
-    return True
+def _take_unrun(connection: Connection, row: dict[str, Any]) -> bool:
+    try:
+        return bool(_TAKE.run(connection, row) or _TAKE_OVER.run(connection, row))
+    except connection.dialect.loaded_dbapi.IntegrityError:
+        raise ConflictError("the deployment was deleted") from None
 
 
-def _tick_row(deployment: Deployment, tick: Tick) -> dict[str, Any]:
-    return {"deployment": deployment.id, "due": to_epoch_ms(tick.due_at), "execution": tick.execution.id}
+def _adding(connection: Connection) -> Callable[[dict[str, Any]], bool]:
+    add, add_skipped = ADD.on(connection), ADD_SKIPPED.on(connection)
+
+    def store(row: dict[str, Any]) -> bool:
+        try:
+            (add_skipped if "failure" in row else add)(row)
+        except connection.dialect.loaded_dbapi.IntegrityError as error:
+            raise ConflictError(f'the execution "{row["id"]}" of a tick: {error}') from None
+        return True
+
+    return store
+
+
+def _move(firing: Firing) -> dict[str, Any]:
+    deployment, due = firing.deployment, firing.ticks
+    return {
+        "deployment": deployment.id,
+        "seen_fire_at": maybe_epoch_ms(deployment.next_fire_at),
+        "seen_updated_at": to_epoch_ms(deployment.updated_at),
+        "new_fire_at": to_epoch_ms(firing.next_fire_at),
+        "newest": to_epoch_ms(due[-1].due_at),
+        "newest_run": max((to_epoch_ms(tick.due_at) for tick in due if tick.skipped is None), default=None),
+    }
 
 
 def _row(tick: Tick, server_id: str) -> dict[str, Any]:
-    row = new_row(tick.execution, server_id)
+    row = new_row(tick.execution, server_id, tick.due_at)
     if tick.skipped is None:
         return row
     ended = {"status": ExecutionStatus.SKIPPED.value, "ended_at": row["created_at"]}

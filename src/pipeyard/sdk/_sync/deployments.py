@@ -13,9 +13,16 @@ from pipeyard.sdk.constants import DEPLOYMENT_MODES, DEPLOYMENT_STATUS
 from pipeyard.sdk.deadlines import Deadline
 from pipeyard.sdk.declarations import InputSource, OutputDestination, to_dicts
 from pipeyard.sdk.deployment_requests import creation_timeout, deployment_request
-from pipeyard.sdk.log_ranges import log_range
+from pipeyard.sdk.log_ranges import log_range, to_text
 from pipeyard.sdk.results import record, records
-from pipeyard.sdk.shapes import DeletedDeployment, Deployment, DeploymentLogLine, DeploymentRow
+from pipeyard.sdk.shapes import (
+    BackfilledExecution,
+    DeletedDeployment,
+    Deployment,
+    DeploymentLogLine,
+    DeploymentRow,
+    ExecutionResult,
+)
 
 SETTLED = (
     DEPLOYMENT_STATUS.UP,
@@ -199,6 +206,45 @@ class Deployments(Pipelines):
         Raises SdkException.
         """
         return records(DeploymentRow, self._http.ask(Call("GET", self._url("deployments"))))
+
+    def run_deployment_now(self, deployment_name: str) -> ExecutionResult:
+        """Run a periodic deployment at once, with its mappings. Its schedule goes on as it did.
+
+        Returns `execution_id`. Raises NotFoundError, ConflictError (it is disabled), SdkException.
+        """
+        call = Call("POST", self._url("deployments", deployment_name, "run-now"))
+        return record(ExecutionResult, self._http.ask(call))
+
+    def backfill_deployment(
+        self,
+        deployment_name: str,
+        from_datetime: datetime,
+        to_datetime: datetime,
+        max_executions: int = 100,
+    ) -> list[BackfilledExecution]:
+        """Run a periodic deployment for the fire times of a range in the past that were never run.
+
+        That is those that were missed or skipped, or before its creation. What was run is not run again.
+
+        Args:
+            deployment_name: Its name.
+            from_datetime: The first instant; without a time zone it is local time.
+            to_datetime: The instant before which it ends, not later than now.
+            max_executions: The number of fire times beyond which the range is refused, 1000 at most.
+
+        Returns:
+            The executions that are queued: `execution_id` and `due_at`, oldest first.
+
+        Raises:
+            ValueError, NotFoundError, ConflictError (it is disabled), SdkException.
+        """
+        wanted = {
+            "from": to_text("from_datetime", from_datetime),
+            "to": to_text("to_datetime", to_datetime),
+            "max_executions": max_executions,
+        }
+        call = Call("POST", self._url("deployments", deployment_name, "backfill"), json=wanted)
+        return records(BackfilledExecution, (self._http.ask(call))["executions"])
 
     def exchange_deployments(self, deployment_name: str, other_deployment_name: str) -> None:
         """Two deployments trade name, endpoint path and token at once; what each has accepted stays with it.

@@ -1,0 +1,1 @@
+"""What takes minutes: `make faults`, not a part of the default run."""
