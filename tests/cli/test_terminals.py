@@ -67,10 +67,18 @@ def test_in_a_narrow_table_names_are_folded_and_dates_are_not(
     monkeypatch.setenv("COLUMNS", "80")
     printer = Printer(as_json=False)
     printer.is_terminal = True
-    keys = ("name", "status", "pipeline_name", "execution_rule", "mode", "created_at")
-    row = ("shout", "disabled", "shout-0123456789", "endpoint", "low_latency", "2026-11-22T10:00:00.000Z")
-    printer.rows([dict(zip(keys, row, strict=True))], {key: key.upper() for key in keys})
-    assert any(line.endswith("low_latency     2026-11-22 10:00") for line in capsys.readouterr().out.splitlines())
+    row = {
+        "DEPLOYMENT": "a-name-of-some-length",
+        "STATUS": "disabled",
+        "PIPELINE": "shout-0123456789",
+        "RULE": "endpoint",
+        "MODE": "low_latency",
+        "CREATED": "2026-11-22T10:00:00.000Z",
+    }
+    printer.rows([row], {key: key for key in row})
+    _, first, *folded = capsys.readouterr().out.splitlines()
+    assert first.endswith("  endpoint  low_latency  2026-11-22 10:00")
+    assert first.split()[0] + folded[0].split()[0] == row["DEPLOYMENT"]
 
 
 def test_a_pipe_gets_every_name_whole_and_no_escape(named: Shell) -> None:

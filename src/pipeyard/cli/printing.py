@@ -12,7 +12,8 @@ import typer
 
 Row = Mapping[str, Any]
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d(\.\d+)?Z")
-_SHORT = len("2026-11-22 10:00")
+_SHORT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d|.{0,11}")
+_NAME = 10
 
 
 class Printer:
@@ -116,12 +117,17 @@ def _table(headings: list[str], cells: list[list[str]]) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     cells = [[_INSTANT.sub(r"\1 \2", cell) for cell in line] for line in cells]
-    for heading, *column in zip(headings, *cells, strict=True):
-        # Names give way to what is short.
-        table.add_column(heading, overflow="fold", no_wrap=all(len(cell) <= _SHORT for cell in column))
+    # Names give way to what is short, while that leaves them something.
+    console = Console(highlight=False)
+    columns = list(zip(headings, *cells, strict=True))
+    is_short = [all(map(_SHORT.fullmatch, column[1:])) for column in columns]
+    needed = sum(max(map(len, column)) if short else _NAME for column, short in zip(columns, is_short, strict=True))
+    fits = needed + len(columns) <= console.width
+    for heading, short in zip(headings, is_short, strict=True):
+        table.add_column(heading, overflow="fold", no_wrap=fits and short)
     for line in cells:
         table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in line))
-    Console(highlight=False).print(table)
+    console.print(table)
 
 
 _STYLES = {
