@@ -51,8 +51,7 @@ class BackUp:
         The store is copied first, then what it names: each of those was there before its row. What is deleted
         meanwhile is left out of the copy, which comes last.
         """
-        if file.exists():
-            raise ConflictError(f"{file} exists already; choose another name")
+        _check_absent(file)
         if not (self.root / STORE).is_file():
             raise NotFoundError("platform", str(self.root), f"data_dir: there is no platform in {self.root}")
         with tempfile.TemporaryDirectory(prefix=f".{file.name}-", dir=file.parent) as place:
@@ -62,7 +61,8 @@ class BackUp:
                     self._write(work)
                 target.flush()
                 os.fsync(target.fileno())
-            os.link(partial, file)  # never in place of another one
+            _check_absent(file)  # it may have taken an hour
+            partial.rename(file)
             _sync(file.parent)
 
     def _write(self, work: Path) -> None:
@@ -147,6 +147,11 @@ class Restoring:
                 if archive.name == "tree.tgz":
                     archive.unlink()
         self.settle(staged / STORE)
+
+
+def _check_absent(file: Path) -> None:
+    if file.exists():
+        raise ConflictError(f"{file} exists already; choose another name")
 
 
 def _extract(file: Path, staged: Path) -> set[str]:
