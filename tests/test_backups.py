@@ -186,8 +186,27 @@ async def test_a_file_that_is_there_is_not_replaced(running: Running, tmp_path: 
 async def test_a_folder_that_is_used_is_not_restored_into(running: Running, archive: Path, tmp_path: Path) -> None:
     with pytest.raises(ConflictError, match="is not empty"):
         restore(settings_for(running.folder.root), archive)
-    (tmp_path / "empty").mkdir()
+    assert not (running.folder / ".restoring").exists()
+
+
+async def test_a_folder_may_be_there_with_what_a_new_disk_and_a_killed_restore_have_left(
+    archive: Path, tmp_path: Path
+) -> None:
+    for name in ("lost+found", ".restoring/code/x"):
+        (tmp_path / "empty" / name).mkdir(parents=True)
     restore(settings_for(tmp_path / "empty"), archive)
+    names = {path.name for path in (tmp_path / "empty").iterdir()}
+    assert {"pipeyard.db", "logs.db", "keys", "code"} <= names
+    assert ".restoring" not in names
+    assert {path.name for path in (tmp_path / "empty" / "code").iterdir()} == {"sent", "fetched"}
+
+
+async def test_what_is_refused_leaves_an_empty_folder_empty(archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "cut").write_bytes(archive.read_bytes()[:-1000])
+    with pytest.raises(PipeyardError):
+        restore(settings_for(tmp_path / "empty"), tmp_path / "cut")
+    assert list((tmp_path / "empty").iterdir()) == []
 
 
 # --- what is no backup ---

@@ -24,7 +24,7 @@ from pipeyard.errors import ConflictError, InvalidInputError, NotFoundError
 FORMAT = 1
 STORE, LOGS = "pipeyard.db", "logs.db"
 CODE, OBJECTS = "code", "data_store/objects"
-_ABOUT = "backup.json"
+_ABOUT, _STAGED = "backup.json", ".restoring"
 _SECRETS = ("keys/signing.key", "keys/encryption.key", "credentials.env", "known_hosts")
 _NEEDED = {_ABOUT, STORE, LOGS, "keys/signing.key", "keys/encryption.key"}
 _SINGLE = _NEEDED | set(_SECRETS)
@@ -51,8 +51,7 @@ class BackUp:
         The store is copied first, then what it names: each of those was there before its row. What is deleted
         meanwhile is left out of the copy, which comes last.
         """
-        if file.exists():
-            raise ConflictError(f"{file} exists already; choose another name")
+        _check_absent(file)
         if not (self.root / STORE).is_file():
             raise NotFoundError("platform", str(self.root), f"data_dir: there is no platform in {self.root}")
         with tempfile.TemporaryDirectory(prefix=f".{file.name}-", dir=file.parent) as place:
@@ -62,7 +61,8 @@ class BackUp:
                     self._write(work)
                 target.flush()
                 os.fsync(target.fileno())
-            os.link(partial, file)  # never in place of another one
+            _check_absent(file)  # it may have taken an hour
+            partial.rename(file)
             _sync(file.parent)
 
     def _write(self, work: Path) -> None:
@@ -117,27 +117,31 @@ class Restoring:
     settle: Callable[[Path], None]
 
     def read(self, file: Path, root: Path) -> int:
-        """Make the data folder, whole or not at all. How many files the archive holds.
+        """Fill the data folder, with all or nothing. How many files the archive holds.
 
         Raises ConflictError when the folder is in use or not empty, InvalidInputError for what is no backup.
         """
-        if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        if root.exists() and not (root.is_dir() and _is_unused(root)):
             raise ConflictError(f"data_dir: {root} is not empty; restore into a new folder")
         if not file.is_file():
             raise NotFoundError("backup", str(file), f"{_FIELD}: there is no {file}")
-        root.parent.mkdir(parents=True, exist_ok=True)
-        staged = root.with_name(f".{root.name}.restoring")
+        is_new = not root.exists()
+        root.mkdir(parents=True, exist_ok=True)
+        root.chmod(0o700)
+        staged = root / _STAGED  # inside: the folder may be a disk of its own
         shutil.rmtree(staged, ignore_errors=True)  # of an attempt that was killed
-        staged.mkdir(mode=0o700)
         try:
             names = _extract(file, staged)
             self._complete(staged)
             os.sync()
-            staged.rename(root)
         except BaseException:
-            shutil.rmtree(staged, ignore_errors=True)
+            shutil.rmtree(root if is_new else staged, ignore_errors=True)
             raise
-        _sync(root.parent)
+        # The store last: what names the rest is there when the rest is.
+        for entry in sorted(staged.iterdir(), key=lambda entry: entry.name == STORE):
+            entry.rename(root / entry.name)
+        staged.rmdir()
+        _sync(root)
         return len(names)
 
     def _complete(self, staged: Path) -> None:
@@ -147,6 +151,16 @@ class Restoring:
                 if archive.name == "tree.tgz":
                     archive.unlink()
         self.settle(staged / STORE)
+
+
+def _is_unused(folder: Path) -> bool:
+    """But for what a new file system has, and what a restore that was killed has left."""
+    return {path.name for path in folder.iterdir()} <= {"lost+found", _STAGED}
+
+
+def _check_absent(file: Path) -> None:
+    if file.exists():
+        raise ConflictError(f"{file} exists already; choose another name")
 
 
 def _extract(file: Path, staged: Path) -> set[str]:

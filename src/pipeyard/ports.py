@@ -207,6 +207,10 @@ class Engine(Protocol):
         """
         ...
 
+    def check_room(self, deployment_id: str | None) -> None:
+        """As `admit`, and keep nothing: for before a body is read."""
+        ...
+
     def withdraw(self, deployment_id: str | None) -> None:
         """Give back a place that `admit` kept."""
         ...

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from pipeyard.api.app import create_app
 from pipeyard.api.context import Services
+from pipeyard.api.triggers import read_trigger
 from pipeyard.domain.users import Environment, User
 from pipeyard.errors import DiskError, QueueFullError
 from pipeyard.services.identities import IdentityService, hash_token
@@ -137,6 +138,22 @@ async def test_a_full_queue_says_the_position_and_when_to_come_back(served: Serv
     answer = await client.post("/raises")
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
     assert answer.json()["additional_data"] == {"retry_after_s": 1, "position": 1001}
+
+
+async def test_a_full_queue_refuses_a_call_before_its_body_is_read() -> None:
+    def check_room(deployment_id: str) -> None:
+        raise QueueFullError(f"{deployment_id} is full", 1)
+
+    async def receive() -> Any:
+        raise AssertionError("the body was read")
+
+    app = SimpleNamespace(
+        state=SimpleNamespace(services=SimpleNamespace(executions=SimpleNamespace(check_room=check_room)))
+    )
+    request = Request({"type": "http", "app": app, "headers": []}, receive)
+    with pytest.raises(QueueFullError, match="live is full"):
+        async with read_trigger(request, cast(Any, SimpleNamespace(id="live"))):
+            pass
 
 
 # --- wrong tokens ---

@@ -95,6 +95,7 @@ class Lanes:
         self.got_one = asyncio.Event()
 
     def admit(self, deployment_id: str | None) -> None:
+        self.places.check(deployment_id)
         self.places.take(deployment_id)
 
     def withdraw(self, deployment_id: str | None) -> None:

@@ -68,6 +68,7 @@ router = APIRouter(tags=["Executions"])
 async def run_pipeline(name: Name, request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
     """A form with `json_inputs`, `inputs_mapping`, `outputs_mapping` as JSON text and a file part per file input."""
     pipeline = await hub.pipelines.get_ready(environment.id, name)
+    hub.executions.check_room(None)
     if content_type(request) == "application/json":
         fields = await read_object(request)
         check_keys("", fields, RUN_PARTS)

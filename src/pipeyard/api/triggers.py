@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from pipeyard.api.context import services_of
 from pipeyard.api.queries import content_type, parse_json, read_object
 from pipeyard.api.uploads import read_form
 from pipeyard.domain.deployments import Deployment
@@ -17,7 +18,11 @@ from pipeyard.services.executions import SentInputs
 
 @asynccontextmanager
 async def read_trigger(request: Request, deployment: Deployment) -> AsyncIterator[SentInputs]:
-    """What was sent, by endpoint input name. Raises InvalidInputError. Any body that is not a form is read as JSON."""
+    """What was sent, by endpoint input name. Any body that is not a form is read as JSON.
+
+    Raises InvalidInputError; QueueFullError and its like before anything is read.
+    """
+    services_of(request).executions.check_room(deployment.id)
     if content_type(request) != "multipart/form-data":
         yield SentInputs(await read_object(request))
         return

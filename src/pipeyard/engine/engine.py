@@ -43,11 +43,16 @@ class RunningEngine:
 
     def admit(self, deployment_id: str | None) -> None:
         """See `ports.Engine`."""
+        self.check_room(deployment_id)
+        self._places.take(deployment_id)
+
+    def check_room(self, deployment_id: str | None) -> None:
+        """See `ports.Engine`."""
         lane = self._lanes.get(deployment_id or "")
         if lane is not None:
             lane.check_up()
         self._disk.check()
-        self._places.take(deployment_id)
+        self._places.check(deployment_id)
 
     def withdraw(self, deployment_id: str | None) -> None:
         """See `ports.Engine`."""

@@ -20,8 +20,13 @@ class Places:
         self.taken_in_all = 0
 
     def take(self, deployment_id: str | None) -> None:
-        """A place for an execution that is being accepted. Raises QueueFullError."""
-        taken = self._taken[deployment_id]
+        """A place for an execution that is being accepted, after `check`."""
+        self._taken[deployment_id] += 1
+        self.taken_in_all += 1
+
+    def check(self, deployment_id: str | None) -> None:
+        """Raises QueueFullError when there is no place."""
+        taken = self._taken.get(deployment_id, 0)
         if taken >= self._most:
             whose = "of runs" if deployment_id is None else "of this deployment"
             raise _full(f"{taken} executions {whose} are open, the limit (queue_max_executions is the setting)", taken)
@@ -31,11 +36,6 @@ class Places:
                 "the setting)",
                 taken,
             )
-        self._take(deployment_id)
-
-    def _take(self, deployment_id: str | None) -> None:
-        self._taken[deployment_id] += 1
-        self.taken_in_all += 1
 
     def give_back(self, deployment_id: str | None) -> None:
         """The execution was not accepted after all."""
@@ -50,7 +50,7 @@ class Places:
 
     def adopt(self, execution_id: str, deployment_id: str | None) -> None:
         """An execution that an earlier server accepted counts, beyond the limit too."""
-        self._take(deployment_id)
+        self.take(deployment_id)
         self._owners[execution_id] = deployment_id
 
     def leave(self, execution_id: str) -> None:

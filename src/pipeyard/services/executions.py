@@ -81,6 +81,13 @@ class ExecutionService:
     server_id: str
     values_max_bytes: int
 
+    def check_room(self, deployment_id: str | None) -> None:
+        """Before the body of a call is read (None: of a run): beyond the limits it costs no memory.
+
+        Raises QueueFullError, ConflictError, DiskError.
+        """
+        self.engine.check_room(deployment_id)
+
     async def trigger(self, deployment: Deployment, sent: SentInputs) -> str:
         """Queue an execution of a deployment; unknown inputs are ignored with a line in its log. The execution's id.
 
