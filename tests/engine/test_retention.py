@@ -22,6 +22,7 @@ from pipeyard.domain.users import Environment
 from pipeyard.engine import retention
 from pipeyard.engine.retention import Retention
 from pipeyard.logs.sqlite import SqliteLogStore
+from pipeyard.monitoring.prometheus import PrometheusMeters
 from pipeyard.services.cleaning import Cleaning
 from pipeyard.services.executions import ExecutionService
 from pipeyard.services.notices import Notices
@@ -74,7 +75,15 @@ class History:
 
         cleaning = Cleaning(self.files, self.logs)
         executions = ExecutionService(
-            self.store, cast(Any, None), self.files, cast(Any, None), Notices(), cleaning, "s", 1000
+            self.store,
+            cast(Any, None),
+            self.files,
+            cast(Any, None),
+            Notices(),
+            cleaning,
+            PrometheusMeters(),
+            "s",
+            1000,
         )
         chosen = SimpleNamespace(**dict.fromkeys(SETTINGS, 0) | settings)
         return Retention(self.store, self.logs, self.files, executions, cast(Settings, chosen), pause)

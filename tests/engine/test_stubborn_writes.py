@@ -19,6 +19,7 @@ from pipeyard.engine.intake import Records
 from pipeyard.engine.pods import Order
 from pipeyard.engine.workshop import Workshop
 from pipeyard.errors import StoreError, UnavailableError
+from pipeyard.monitoring.prometheus import PrometheusMeters
 
 pytestmark = pytest.mark.anyio
 
@@ -95,10 +96,17 @@ def workshop(tables: Any, tasks: GuardedTasks, folders: Any = UNUSED) -> Worksho
         folders=folders,
         files=UNUSED,
         records=Records(
-            tables, tables, UNUSED, "server", 100, lambda one, outcome: ended.append((one, outcome is not None))
+            tables,
+            tables,
+            UNUSED,
+            "server",
+            100,
+            lambda one, outcome: ended.append((one, outcome is not None)),
+            UNUSED,
         ),
         identities=UNUSED,
         tasks=tasks,
+        meters=PrometheusMeters(),
         variables=tables,
         environment_urls=UNUSED,
         control_url="",
