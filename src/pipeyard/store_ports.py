@@ -24,6 +24,7 @@ from pipeyard.domain.metrics import MetricOwner, MetricPage, MetricQuery, Record
 from pipeyard.domain.pipelines import Pipeline, PipelineStatus
 from pipeyard.domain.projects import Project
 from pipeyard.domain.samples import MachineSample, PodPage, Samples, Span
+from pipeyard.domain.ticks import Onward
 from pipeyard.domain.users import Environment, User
 
 
@@ -88,21 +89,25 @@ class DeploymentStore(Protocol):
     async def update_deployment(self, deployment: Deployment, *, reschedule: bool = False) -> bool:
         """Write what a user can change: is_enabled, mappings, schedule, token, updated_*. False when it is gone.
 
-        With `reschedule` next_fire_at too, which ticks move otherwise.
+        With `reschedule` next_fire_at and wake_at too, which ticks move otherwise.
         """
         ...
 
     async def list_due(self, until: datetime, after: Deployment | None, most: int) -> Sequence[Deployment]:
-        """Those whose next_fire_at has come, the longest due first; `after`: the last one of the page before."""
+        """Those whose wake_at has come, the longest due first; `after`: the last one of the page before."""
         ...
 
-    async def next_fire_at(self, later_than: datetime) -> datetime | None: ...
-    def add_ticks(
-        self, deployment: Deployment, due: Sequence[Tick], next_fire_at: datetime, server_id: str
-    ) -> Awaitable[frozenset[str]]:
-        """Add executions for due ticks and move next_fire_at on, all or nothing. The ids of those that were stored.
+    async def next_wake_at(self, later_than: datetime) -> datetime | None: ...
+    async def list_freed(self) -> Sequence[Deployment]:
+        """Those that hold a tick back and have no open execution any more."""
+        ...
 
-        None of them if the deployment is no longer as it was read; and never two for one tick.
+    def add_ticks(
+        self, deployment: Deployment, due: Sequence[Tick], onward: Onward, server_id: str
+    ) -> Awaitable[frozenset[str] | None]:
+        """Add executions for due ticks and move the deployment on, all or nothing. The ids of those that were stored.
+
+        Never two for one tick. None: the deployment is no longer as it was read, or is not idle but has to be.
         """
         ...
 
@@ -153,6 +158,7 @@ class ExecutionStore(Protocol):
         """Every Pending or Running one, oldest first, without its values (an empty text)."""
         ...
 
+    async def has_open_execution(self, deployment_id: str) -> bool: ...
     async def get_pending(self, execution_id: str) -> PendingExecution | None:
         """One with its input values, for a pod; None when it is gone."""
         ...

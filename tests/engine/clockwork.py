@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from cryptography.fernet import Fernet
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import StaticPool
+from tests.periodic import periodic
 
-from pipeyard.domain.deployments import Deployment, DeploymentStatus, Resources
+from pipeyard.domain.deployments import Deployment
 from pipeyard.domain.executions import PendingExecution
-from pipeyard.domain.mappings import InputMapping, Source
-from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.pipelines import ContainerConfig, Origin, Pipeline, PipelineDeclaration, PipelineStatus
 from pipeyard.domain.schedules import Schedule
 from pipeyard.domain.users import Environment
-from pipeyard.domain.values import DataType
 from pipeyard.engine.guarded_tasks import GuardedTasks
 from pipeyard.engine.places import Places
 from pipeyard.engine.scheduler import Scheduler
@@ -124,32 +121,10 @@ async def open_store() -> tuple[SqlStore, InlineDatabase]:
 
 
 def deployment(name: str, schedule: str, created_at: datetime = START, **changes: Any) -> Deployment:
-    """An enabled elastic one."""
-    made = Deployment(
-        id=name,
-        environment_id="e",
-        name=name,
-        pipeline_id="p",
-        pipeline_name="p",
-        rule=Rule.PERIODIC,
-        mode=Mode.ELASTIC,
-        description=None,
-        inputs_mapping=(InputMapping("n", DataType.NUMBER, Source.CONSTANT, 7),),
-        outputs_mapping=(),
-        resources=Resources(),
-        execution_timeout_s=None,
-        endpoint_url_path=None,
-        endpoint_token=None,
-        is_enabled=True,
-        status=DeploymentStatus.UP,
-        created_at=created_at,
-        created_by="ada",
-        updated_at=created_at,
-        updated_by="ada",
-        schedule=Schedule(schedule),
-        next_fire_at=Schedule(schedule).next_after(created_at),
-    )
-    return replace(made, **changes)
+    """An enabled elastic one, which fires from its creation on."""
+    times = {"created_at": created_at, "updated_at": created_at}
+    made = periodic(**{"id": name, "name": name, "schedule": Schedule(schedule), **times, **changes})
+    return made if "next_fire_at" in changes else made.scheduled(created_at)
 
 
 class Clock:

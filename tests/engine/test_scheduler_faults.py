@@ -19,7 +19,7 @@ from tests.minutes import walk
 from pipeyard import clock as real_clock
 from pipeyard.clock import from_epoch_ms
 from pipeyard.domain.deployments import Deployment
-from pipeyard.domain.schedules import MISSED_RECORDED_MAX
+from pipeyard.domain.ticks import MISSED_RECORDED_MAX
 from pipeyard.services.deployments import DeploymentService
 from pipeyard.services.notices import Notices
 from pipeyard.services.remembered import Remembered

@@ -50,7 +50,7 @@ class Scheduler:
             await asyncio.wait((self._task,))
 
     def look_again(self) -> None:
-        """A schedule is new or was changed."""
+        """A schedule is new or was changed, or what a tick waits for has ended."""
         self._changed.set()
 
     async def fire_due(self) -> datetime | None:
@@ -60,8 +60,10 @@ class Scheduler:
             page = await self._store.list_due(now, last, PAGE)
             await asyncio.gather(*(self._fire(deployment, now) for deployment in page))
             if len(page) < PAGE:
-                return await self._store.next_fire_at(now)
+                break
             last = page[-1]
+        await asyncio.gather(*(self._fire(deployment, now) for deployment in await self._store.list_freed()))
+        return await self._store.next_wake_at(now)
 
     async def _run(self) -> None:
         while True:
