@@ -120,10 +120,11 @@ async def open_store() -> tuple[SqlStore, InlineDatabase]:
     return store, database
 
 
-def deployment(name: str, schedule: str, created_at: datetime = START, **changes: Any) -> Deployment:
+def deployment(name: str, schedule: str | Schedule, created_at: datetime = START, **changes: Any) -> Deployment:
     """An enabled elastic one, which fires from its creation on."""
+    stands = Schedule(schedule) if isinstance(schedule, str) else schedule
     times = {"created_at": created_at, "updated_at": created_at}
-    made = periodic(**{"id": name, "name": name, "schedule": Schedule(schedule), **times, **changes})
+    made = periodic(**{"id": name, "name": name, "schedule": stands, **times, **changes})
     return made if "next_fire_at" in changes else made.scheduled(created_at)
 
 
