@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 UV := .venv/bin/uv
 
-.PHONY: setup demo test check bench fuzz generate
+.PHONY: setup demo test check bench faults walk fuzz generate
 
 setup: .venv/.ready .compat/.ready
 
@@ -43,6 +43,14 @@ bench: setup .bench/litserve/.ready
 	$(UV) venv --quiet --clear --python .venv/bin/python .bench/litserve
 	$(UV) pip sync --quiet --compile-bytecode --require-hashes --python .bench/litserve/bin/python $<
 	touch $@
+
+# Ten thousand histories of schedulers that die, with clocks that jump; prints what happened in them.
+faults: setup
+	PIPEYARD_TEST_SEEDS=10000 .venv/bin/pytest -q -s tests/engine/test_scheduler_faults.py
+
+# Fire times of 2025 to 2030 in thirteen time zones, minute by minute.
+walk: setup
+	PIPEYARD_TEST_WALK=full .venv/bin/pytest -q -s tests/domain/test_fire_times.py
 
 # `make fuzz MINUTES=1` is the short form: random requests after the OpenAPI description, against a platform of its own.
 fuzz: setup

@@ -31,17 +31,13 @@ class OverlapChoice(str, Enum):
     buffer_one = "buffer_one"
 
 
-TimeZone = Annotated[
-    str | None, typer.Option(metavar="ZONE", help="Of the schedule, such as Europe/Paris. UTC by default.")
-]
+TimeZone = Annotated[str | None, typer.Option(metavar="ZONE", help="Such as Europe/Paris. UTC by default.")]
 Jitter = Annotated[int | None, typer.Option(min=0, metavar="S", help="Fire each tick up to so many seconds late.")]
 PausedUntil = Annotated[
     str | None,
-    typer.Option(metavar="INSTANT", help="Do not fire before, such as 2026-12-24T18:00:00+01:00; `now` ends it."),
+    typer.Option(metavar="INSTANT", help="Such as 2026-12-24T18:00:00+01:00; `now` ends the pause."),
 ]
-OverlapPolicy = Annotated[
-    OverlapChoice | None, typer.Option(help="A tick while an execution is open: allow by default.")
-]
+OverlapPolicy = Annotated[OverlapChoice | None, typer.Option(help="What a tick does while an execution is open.")]
 CatchUp = Annotated[
     int | None, typer.Option(min=10, metavar="S", help="A missed tick still runs if it is not later than that.")
 ]
@@ -128,9 +124,8 @@ def reschedule(
         schedule_catch_up_s=catch_up,
     )
     words = f"{answer['human_readable_schedule']} ({answer['schedule_time_zone']})"
-    session.printer.done(
-        f'deployment "{name}": {words}, next {answer["next_fire_at"] or "never: it is disabled"}', answer
-    )
+    following = answer["next_fire_at"] or "never: it is disabled"
+    session.printer.done(f'deployment "{name}": {words}, next {following}', answer)
 
 
 @client_command(app, "fire-times")

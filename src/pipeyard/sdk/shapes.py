@@ -139,8 +139,8 @@ class Deployment(TypedDict):
     """A deployment. Keys that do not apply to its execution rule or mode are absent.
 
     Endpoints alone have `endpoint_token` and `endpoint_url_path`; periodic ones alone `schedule`, what begins with
-    `schedule_`, `human_readable_schedule`, `next_fire_at` and `last_fire_at`; low latency alone `pods`, `enable_parallel_executions`
-    and what was requested for it.
+    `schedule_`, `human_readable_schedule`, `next_fire_at` and `last_fire_at`; low latency alone `pods`,
+    `enable_parallel_executions` and what was requested for it.
     """
 
     name: str
