@@ -59,7 +59,7 @@ class Settings:
     queue_max_executions: int = _setting(
         1000, "Open executions per deployment; beyond it callers are told to come back."
     )
-    schedule_catch_up_s: float = _setting(3600.0, "A tick missed by more is old news; an upgrade takes less.")
+    schedule_catch_up_s: float = _setting(3600.0, "A tick missed by more is old news; an upgrade takes less. For deployments that do not say otherwise.")
     elastic_max_pods: int = _setting(max(4, os.cpu_count() or 1), "One a core; at least four, since many only wait.")
     builds_max: int = _setting(2, "Building is disk and network; two hide each other's waits.")
     build_timeout_s: int = _setting(1800, "The largest scientific stacks install in minutes.")
@@ -87,8 +87,8 @@ class Settings:
         for name in _ABOVE_ZERO:
             if getattr(self, name) <= 0:
                 raise SettingsError(f"{name}: {getattr(self, name)} is not usable; allowed: more than 0")
-        if not 0 <= self.schedule_catch_up_s < float("inf"):
-            raise SettingsError(f"schedule_catch_up_s: {self.schedule_catch_up_s} is not usable; allowed: 0 or more")
+        if not 10 <= self.schedule_catch_up_s < float("inf"):  # a clock that was set is noticed within seconds
+            raise SettingsError(f"schedule_catch_up_s: {self.schedule_catch_up_s} is not usable; allowed: 10 or more")
         if not 1 <= self.resource_keep_days <= 3650:
             raise SettingsError(f"resource_keep_days: {self.resource_keep_days} is not usable; allowed: 1 to 3650")
         if self.signed_url_ttl_s > 604_800:

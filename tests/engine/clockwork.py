@@ -104,10 +104,10 @@ class Server:
     def __init__(self, store: SqlStore, name: str, now: Callable[[], datetime], most: int = 1000) -> None:
         self.lanes = Lanes(most)
         unused: Any = None
-        executions = ExecutionService(store, unused, unused, self.lanes, unused, unused, name, 1000)  # type: ignore[arg-type]
-        ticks = TickService(store, self.lanes, executions, CATCH_UP_S)  # type: ignore[arg-type]
+        self.executions = ExecutionService(store, unused, unused, self.lanes, unused, unused, name, 1000)  # type: ignore[arg-type]
+        self.ticks = TickService(store, self.lanes, self.executions, CATCH_UP_S)  # type: ignore[arg-type]
         self.tasks = GuardedTasks()
-        self.scheduler = Scheduler(store, ticks.fire, self.tasks, now)
+        self.scheduler = Scheduler(store, self.ticks.fire, self.tasks, now)
 
 
 async def open_store() -> tuple[SqlStore, InlineDatabase]:
