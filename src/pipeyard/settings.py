@@ -59,7 +59,9 @@ class Settings:
     queue_max_executions: int = _setting(
         1000, "Open executions per deployment; beyond it callers are told to come back."
     )
-    schedule_catch_up_s: float = _setting(3600.0, "A tick missed by more is old news; an upgrade takes less. For deployments that do not say otherwise.")
+    schedule_catch_up_s: float = _setting(
+        3600.0, "A tick missed by more is old news; an upgrade takes less. A deployment may have its own."
+    )
     elastic_max_pods: int = _setting(max(4, os.cpu_count() or 1), "One a core; at least four, since many only wait.")
     builds_max: int = _setting(2, "Building is disk and network; two hide each other's waits.")
     build_timeout_s: int = _setting(1800, "The largest scientific stacks install in minutes.")
