@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 UV := .venv/bin/uv
 
-.PHONY: setup demo test check bench fuzz faults generate
+.PHONY: setup demo test check bench fuzz faults walk generate
 
 setup: .venv/.ready .compat/.ready
 
@@ -46,10 +46,16 @@ bench: setup .bench/litserve/.ready
 	$(UV) pip sync --quiet --compile-bytecode --require-hashes --python .bench/litserve/bin/python $<
 	touch $@
 
+# Ten thousand histories of schedulers that die, with clocks that jump; prints what happened in them. Then real servers that
+# are killed while the clock runs: some minutes.
+faults: setup
+	PIPEYARD_TEST_SEEDS=10000 .venv/bin/pytest -q -s tests/engine/test_scheduler_faults.py
+	.venv/bin/python -m tests.faults
+
+# Fire times of 2025 to 2030 in thirteen time zones, minute by minute.
+walk: setup
+	PIPEYARD_TEST_WALK=full .venv/bin/pytest -q -s tests/domain/test_fire_times.py
+
 # `make fuzz MINUTES=1` is the short form: random requests after the OpenAPI description, against a platform of its own.
 fuzz: setup
 	MINUTES=$(MINUTES) .venv/bin/python -m tests.fuzz
-
-# Real servers that are killed while the clock runs: some minutes.
-faults: setup
-	.venv/bin/python -m tests.faults

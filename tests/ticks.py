@@ -24,7 +24,8 @@ def set_due(platform: Platform, due: Mapping[str, float]) -> None:
     with closing(sqlite3.connect(platform.data_dir / "pipeyard.db", timeout=30)) as connection, connection:
         for name, at_s in due.items():
             changed = connection.execute(
-                "UPDATE deployments SET next_fire_at = ? WHERE name = ? AND is_enabled", (int(at_s * 1000), name)
+                "UPDATE deployments SET next_fire_at = :at, wake_at = :at WHERE name = :name AND is_enabled",
+                {"at": int(at_s * 1000), "name": name},
             )
             assert changed.rowcount == 1
 

@@ -39,6 +39,9 @@ def _empty_or(words: str, pattern: re.Pattern[str]) -> Allowed:
 
 
 _ABOVE_ZERO = Allowed("more than 0", lambda value: 0 < value < math.inf)
+_CATCH_UP = Allowed(
+    "10 or more", lambda value: 10 <= value < math.inf
+)  # a clock that was set is noticed within seconds
 _OFF = "0: all are kept."
 _ZERO_OR_MORE = Allowed("0 or more", lambda value: 0 <= value < math.inf)
 
@@ -111,7 +114,7 @@ class Settings:
         10_000, "Open executions in all: they are adopted within a second of a start.", _ABOVE_ZERO
     )
     schedule_catch_up_s: float = _setting(
-        3600.0, "A tick missed by more is old news; an upgrade takes less.", _ZERO_OR_MORE
+        3600.0, "A tick missed by more is old news; an upgrade takes less. A deployment may have its own.", _CATCH_UP
     )
     elastic_max_pods: int = _setting(
         max(4, os.cpu_count() or 1), "One a core; at least four, since many only wait.", _ABOVE_ZERO

@@ -78,7 +78,8 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
     folders = CodeFolders(folder / "code")
 
     def ended(execution_id: str, outcome: Outcome | None) -> None:
-        places.leave(execution_id)
+        if places.leave(execution_id) in ticks.holding:
+            scheduler.look_again()
         fire_times.ended(execution_id)
         if outcome is not None:
             meters.execution_ended(outcome.status, outcome.failure)

@@ -87,6 +87,44 @@ SCHEDULES = [
     scheduled("30 February", "0 0 30 2 *", "never fires", _EXAMPLE),
 ]
 
+
+def option(sentence: str, name: str, value: object, *said: str) -> Any:
+    """An option of a schedule that is wrong at a creation."""
+    return case(sentence, lambda w: create(w, **{name: value}), 400, f"{name}: ", *said)
+
+
+_INSTANT = 'an instant with its offset, for example "2026-12-24T18:00:00Z"'
+OPTIONS = [
+    option("a time zone that is misspelt", "schedule_time_zone", "Europe/Pari", "'Europe/Pari' is not a time zone",
+           "Europe/Paris"),
+    option("a time zone that is a place nowhere", "schedule_time_zone", "Narnia", "IANA", "America/New_York"),
+    option("a time zone that is an offset", "schedule_time_zone", "+01:00", "is not a time zone", "IANA"),
+    option("a time zone that is a path", "schedule_time_zone", "../../etc/passwd", "is not a time zone"),
+    option("a time zone that is a folder", "schedule_time_zone", "America", "is not a time zone"),
+    option("a time zone that is empty", "schedule_time_zone", "", "is not a time zone"),
+    option("a time zone with a NUL", "schedule_time_zone", "UTC\0", "is not a time zone", "UTC"),
+    option("a time zone that is a number", "schedule_time_zone", 1, "must be text"),
+    option("a time zone of a million letters", "schedule_time_zone", "x" * 1_000_000, "is not a time zone"),
+    option("jitter in words", "schedule_jitter_s", "60", "whole seconds from 0 to 86400"),
+    option("jitter that is a fraction", "schedule_jitter_s", 1.5, "whole seconds from 0 to 86400"),
+    option("jitter that is true", "schedule_jitter_s", True, "whole seconds"),
+    option("jitter below zero", "schedule_jitter_s", -1, "-1 is not usable"),
+    option("jitter of more than a day", "schedule_jitter_s", 86_401, "0 to 86400"),
+    option("a pause without an offset", "schedule_paused_until", "2027-01-01T00:00:00", "does not say its offset",
+           _INSTANT),
+    option("a pause of one day", "schedule_paused_until", "tomorrow", "'tomorrow' is not an instant", _INSTANT),
+    option("a pause that is a number", "schedule_paused_until", 1_800_000_000, "must be text"),
+    option("a pause before the calendar", "schedule_paused_until", "0001-01-01T00:00:00+14:00", "is not an instant"),
+    option("a pause beyond the calendar", "schedule_paused_until", "9999-12-31T23:59:59-14:00", "is not an instant"),
+    option("a pause for thousands of years", "schedule_paused_until", "9000-01-01T00:00:00Z", "too far away", "2200"),
+    option("a policy that does not exist", "schedule_overlap", "queue", "'queue' is not a policy",
+           "allow, skip, buffer_one"),
+    option("a policy that is a list", "schedule_overlap", ["skip"], "is not a policy", "allow, skip, buffer_one"),
+    option("a window of nothing", "schedule_catch_up_s", 0, "0 is not usable", "whole seconds from 10 to"),
+    option("a window without an end", "schedule_catch_up_s", 10**12, "whole seconds from 10 to 31622400"),
+    option("a window that is text", "schedule_catch_up_s", "1h", "whole seconds"),
+]  # fmt: skip
+
 MAPPINGS = [
     case("nothing mapped", lambda w: create(w, inputs_mapping=None, outputs_mapping=None), 400, "inputs_mapping",
          "not mapped: text, number, flag, thing, items, upload", "is_null"),
@@ -111,7 +149,8 @@ MAPPINGS = [
          "execution_rule", "periodic"),
     case("a misspelt field of a periodic deployment", lambda w: create(w, shedule="* * * * *"), 400, "shedule",
          "schedule"),
-    case("a time zone", lambda w: create(w, timezone="Europe/Paris"), 400, "timezone", "is not a known field"),
+    case("a misspelt time zone field", lambda w: create(w, timezone="Europe/Paris"), 400, "timezone",
+         "is not a known field", "schedule_time_zone"),
     case("memory for elastic ticks", lambda w: create(w, ram_request="1GiB"), 400, "ram_request", "low_latency"),
     case("a periodic deployment with a name that is taken", lambda w: create(w, name=w.deployment["name"]), 409,
          "exists already"),
@@ -125,7 +164,34 @@ MAPPINGS = [
          "JSON object"),
 ]  # fmt: skip
 
+
+def fire_times(world: World, query: str = "", name: str | None = None) -> Bad:
+    """A preview."""
+    return Bad("GET", f"{API}/deployments/{name or periodic(world)}/fire-times{query}")
+
+
+PREVIEWS = [
+    case("a preview of nothing", lambda w: fire_times(w, "?limit=0"), 400, "limit", "a whole number from 1 to 100"),
+    case("a preview of too much", lambda w: fire_times(w, "?limit=101"), 400, "limit", "from 1 to 100"),
+    case("a preview of some", lambda w: fire_times(w, "?limit=some"), 400, "limit", "'some' is not usable"),
+    case("a preview with a misspelt limit", lambda w: fire_times(w, "?limits=5"), 400, "limits", "limit"),
+    case("a preview of an endpoint", lambda w: fire_times(w, name=w.deployment["name"]), 400, "deployment",
+         "triggered by calls, it has no schedule"),
+    case("a preview of a deployment that does not exist", lambda w: fire_times(w, name="nope"), 404,
+         'no deployment named "nope"'),
+    case("a preview by a stranger", lambda w: Bad("GET", fire_times(w).path, {}, authorization=None), 401,
+         "no access token"),
+]  # fmt: skip
+
 UPDATES = [
+    case("an update to a wrong time zone", lambda w: update(w, schedule_time_zone="Paris"), 400, "schedule_time_zone",
+         "'Paris' is not a time zone"),
+    case("a right schedule with a wrong option", lambda w: update(w, schedule=YEARLY, schedule_overlap="no"), 400,
+         "schedule_overlap", "allow, skip, buffer_one"),
+    case("an update of an option and of a switch", lambda w: update(w, schedule_jitter_s=1, is_enabled=True), 400,
+         "update", "2 properties sent", "with schedule, or instead, schedule_time_zone"),
+    case("an option of a schedule for an endpoint deployment", lambda w: w.update(schedule_overlap="skip"), 400,
+         "schedule_overlap", "triggered by calls"),
     case("an update to a wrong schedule", lambda w: update(w, schedule="0 24 * * *"), 400, "schedule", "the hour '24'",
          "0 to 23", _EXAMPLE),
     case("an update to a schedule that is a list", lambda w: update(w, schedule=[]), 400, "schedule", "must be text"),
@@ -173,4 +239,4 @@ UPDATES = [
         "POST", f"/endpoints/{periodic(w)}", {"json": {}}), 404, "no endpoint named"),
 ]  # fmt: skip
 
-CASES = [*SCHEDULES, *MAPPINGS, *UPDATES]
+CASES = [*SCHEDULES, *OPTIONS, *MAPPINGS, *PREVIEWS, *UPDATES]

@@ -88,6 +88,25 @@ def test_lines_of_a_log_have_times_when_asked_for(shell: Shell, echo: str) -> No
 # --- deployments ---
 
 
+def test_a_schedule_has_options_is_changed_paused_and_previewed(fresh: Shell) -> None:
+    fresh("pipeline", "create", "ticking", "--folder", fresh.folder("ticking", "def main(): pass"))
+    options = ["--time-zone", "Asia/Kathmandu", "--overlap", "skip", "--jitter", "5", "--catch-up", "60"]
+    options += ["--schedule", "0 9 * * *", "--paused-until", "2150-01-01T00:00:00Z"]
+    fresh("deployment", "create", "ticking", "--pipeline", "ticking", *options)
+    assert fresh("deployment", "fire-times", "ticking", "--limit", "2").rows == [
+        ["2150-01-01T03:15:00.000Z", "2150-01-01T09:00:00+05:45"],
+        ["2150-01-02T03:15:00.000Z", "2150-01-02T09:00:00+05:45"],
+    ]
+    done = fresh("deployment", "schedule", "ticking", "30 9 * * *", "--time-zone", "UTC", "--overlap", "buffer_one")
+    assert done.out == 'deployment "ticking": At 09:30 AM (UTC), next 2150-01-01T09:30:00.000Z\n'
+    resumed = fresh("deployment", "schedule", "ticking", "--paused-until", "now", "--json").json
+    assert resumed["next_fire_at"] < "2150"
+    assert (resumed["schedule_overlap"], resumed["schedule_jitter_s"], resumed["schedule_catch_up_s"]) == (
+        "buffer_one", 5, 60,
+    )  # fmt: skip
+    fresh("pipeline", "delete", "ticking", "--with-deployments")
+
+
 def test_deployments_are_listed_shown_disabled_enabled_and_deleted(shell: Shell, echo: str) -> None:
     options = ["--mode", "low_latency", "--path", "other-path", "--parallel", "2", "--timeout", "9"]
     options += ["--endpoint-token", "chosen-token", "--description", "a\tb", "--map-input", "count=const:3"]

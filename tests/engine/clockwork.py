@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from cryptography.fernet import Fernet
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import StaticPool
+from tests.periodic import periodic
 
-from pipeyard.domain.deployments import Deployment, DeploymentStatus, Resources
+from pipeyard.domain.deployments import Deployment
 from pipeyard.domain.executions import PendingExecution
-from pipeyard.domain.mappings import InputMapping, Source
-from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.pipelines import ContainerConfig, Origin, Pipeline, PipelineDeclaration, PipelineStatus
 from pipeyard.domain.schedules import Schedule
 from pipeyard.domain.users import Environment
-from pipeyard.domain.values import DataType
 from pipeyard.engine.guarded_tasks import GuardedTasks
 from pipeyard.engine.places import Places
 from pipeyard.engine.scheduler import Scheduler
@@ -117,13 +114,22 @@ class Server:
     def __init__(self, store: SqlStore, name: str, now: Callable[[], datetime], most: int = 1000) -> None:
         self.lanes = Lanes(most)
         unused: Any = None
-        meters = PrometheusMeters()
-        executions = ExecutionService(store, unused, unused, self.lanes, unused, unused, meters, name, 1000)  # type: ignore[arg-type]
-        ticks = TickService(store, self.lanes, executions, FireTimes(meters), CATCH_UP_S)  # type: ignore[arg-type]
-        self.meters = meters
-        self.fires = FireService(store, self.lanes, executions)  # type: ignore[arg-type]
+        self.meters = PrometheusMeters()
+        self.executions = ExecutionService(
+            store,
+            unused,
+            unused,
+            self.lanes,
+            unused,
+            unused,
+            self.meters,
+            name,
+            1000,  # type: ignore[arg-type]
+        )
+        self.ticks = TickService(store, self.lanes, self.executions, FireTimes(self.meters), CATCH_UP_S)  # type: ignore[arg-type]
+        self.fires = FireService(store, self.lanes, self.executions)  # type: ignore[arg-type]
         self.tasks = GuardedTasks()
-        self.scheduler = Scheduler(store, ticks, self.tasks, meters.scheduler_looked, now)
+        self.scheduler = Scheduler(store, self.ticks, self.tasks, self.meters.scheduler_looked, now)
 
 
 async def open_store() -> tuple[SqlStore, InlineDatabase]:
@@ -136,33 +142,12 @@ async def open_store() -> tuple[SqlStore, InlineDatabase]:
     return store, database
 
 
-def deployment(name: str, schedule: str, created_at: datetime = START, **changes: Any) -> Deployment:
-    """An enabled elastic one."""
-    made = Deployment(
-        id=name,
-        environment_id="e",
-        name=name,
-        pipeline_id="p",
-        pipeline_name="p",
-        rule=Rule.PERIODIC,
-        mode=Mode.ELASTIC,
-        description=None,
-        inputs_mapping=(InputMapping("n", DataType.NUMBER, Source.CONSTANT, 7),),
-        outputs_mapping=(),
-        resources=Resources(),
-        execution_timeout_s=None,
-        endpoint_url_path=None,
-        endpoint_token=None,
-        is_enabled=True,
-        status=DeploymentStatus.UP,
-        created_at=created_at,
-        created_by="ada",
-        updated_at=created_at,
-        updated_by="ada",
-        schedule=Schedule(schedule),
-        next_fire_at=Schedule(schedule).next_after(created_at),
-    )
-    return replace(made, **changes)
+def deployment(name: str, schedule: str | Schedule, created_at: datetime = START, **changes: Any) -> Deployment:
+    """An enabled elastic one, which fires from its creation on."""
+    stands = Schedule(schedule) if isinstance(schedule, str) else schedule
+    times = {"created_at": created_at, "updated_at": created_at}
+    made = periodic(**{"id": name, "name": name, "schedule": stands, **times, **changes})
+    return made if "next_fire_at" in changes else made.scheduled(created_at)
 
 
 class Clock:

@@ -11,8 +11,10 @@ from clockwork import START, Clock, Server, deployment, open_store
 from tests.minutes import MINUTE
 
 from pipeyard import clock as real_clock
-from pipeyard.domain.executions import ExecutionFilter, ExecutionSummary
+from pipeyard.domain.executions import ExecutionFilter, ExecutionStatus, ExecutionSummary, Outcome
 from pipeyard.domain.loads import Load
+from pipeyard.domain.schedule_options import Overlap, ScheduleOptions
+from pipeyard.domain.schedules import Schedule
 from pipeyard.errors import ConflictError, InvalidInputError, QueueFullError
 from pipeyard.services.fires import Backfill
 from pipeyard.store.sql import SqlStore
@@ -140,3 +142,45 @@ async def test_the_figures_tell_what_came_from_the_clock_and_what_was_asked_for(
         'pipeyard_tick_dispatch_seconds_bucket{le="60.0"} 1.0',
     ):
         assert line in shown.splitlines(), line
+
+
+async def test_the_figures_do_not_count_jitter_as_late(store: SqlStore, clock: Clock) -> None:
+    await store.delete_deployment("d")
+    made = deployment("j", "0 10 * * *", schedule_options=ScheduleOptions(jitter_s=3600))
+    await store.add_deployment(made)
+    assert made.wake_at is not None
+    assert made.wake_at > TEN + timedelta(seconds=60)
+    server = Server(store, "s", clock.now)
+    clock.instant = made.wake_at
+    await server.scheduler.fire_due()
+    assert "pipeyard_tick_dispatch_seconds_sum 0.0" in server.meters.render(Load({}, {}, {}, 0))[0].decode()
+
+
+async def test_what_is_asked_for_follows_the_zone_and_runs_beside_what_is_open(store: SqlStore, clock: Clock) -> None:
+    in_kolkata = Schedule("30 15 * * *", "Asia/Kolkata")  # 10:00 UTC
+    made = deployment("k", in_kolkata, schedule_options=ScheduleOptions(jitter_s=600, overlap=Overlap.SKIP))
+    await store.add_deployment(made)
+    server = Server(store, "s", clock.now)
+    await server.fires.run_now(made, "bob")
+    ran = await server.fires.backfill(made, "bob", Backfill(START - timedelta(days=2), START))
+    assert [tick.due_at for tick in ran] == [TEN - timedelta(days=2), TEN - timedelta(days=1)]
+    assert [one.status.value for one in await rows(store)] == ["Pending"] * 3
+
+
+async def test_a_tick_that_waits_and_is_backfilled_meanwhile_runs_once(store: SqlStore, clock: Clock) -> None:
+    made = deployment("b", "* * * * *", schedule_options=ScheduleOptions(overlap=Overlap.BUFFER_ONE))
+    await store.add_deployment(made)
+    server = Server(store, "s", clock.now)
+    open_one = await server.fires.run_now(made, "bob")
+    clock.move(seconds=30)
+    await server.scheduler.fire_due()
+    clock.move(seconds=1)
+    (asked,) = await server.fires.backfill(made, "bob", Backfill(TEN, clock.now()))
+    for name in (open_one, asked.execution.id):
+        await store.finish_execution(name, "s", Outcome(ExecutionStatus.SUCCEEDED, clock.now()))
+    await server.scheduler.fire_due()
+    found = [one for one in await rows(store) if one.deployment_name == "b"]
+    assert [(one.id, one.due_at) for one in found] == [(open_one, None), (asked.execution.id, TEN)]
+    freed = await store.get_deployment_by_id("b")
+    assert freed is not None
+    assert freed.held_tick_at is None

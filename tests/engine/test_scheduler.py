@@ -12,9 +12,12 @@ from clockwork import CATCH_UP_S, START, Clock, InlineDatabase, Server, deployme
 from tests.minutes import MINUTE
 
 from pipeyard import clock as real_clock
-from pipeyard.domain.executions import Execution, ExecutionFilter, ExecutionStatus
-from pipeyard.domain.schedules import MISSED_RECORDED_MAX, Schedule
+from pipeyard.domain.executions import Execution, ExecutionFilter, ExecutionStatus, Outcome
+from pipeyard.domain.schedule_options import Overlap, ScheduleOptions
+from pipeyard.domain.schedules import Schedule
+from pipeyard.domain.ticks import MISSED_RECORDED_MAX
 from pipeyard.engine import scheduler as scheduler_module
+from pipeyard.store.executions import ADD, new_row
 from pipeyard.store.sql import SqlStore
 
 pytestmark = pytest.mark.anyio
@@ -162,6 +165,144 @@ async def test_values_that_are_too_large_are_a_skipped_execution(store: SqlStore
     assert (found.failure.kind, "the limit is 1000" in found.failure.message) == ("refused", True)
 
 
+async def test_a_year_away_is_no_flood_within_a_window_of_a_year_either(store: SqlStore, clock: Clock) -> None:
+    options = ScheduleOptions(catch_up_s=366 * 24 * 3600)
+    await store.add_deployment(deployment("d", "0 10 1 1 *", schedule_options=options))
+    clock.move(days=365)
+    await Server(store, "s", clock.now).scheduler.fire_due()
+    (found,) = await executions(store)
+    assert (found.due_at, found.status.value) == (TEN, "Pending")
+
+
+@pytest.mark.parametrize("by_s", [-3600.0, 86_400.0, -86_400.0, 3600.0])
+async def test_a_clock_that_jumps_neither_repeats_nor_floods(store: SqlStore, clock: Clock, by_s: float) -> None:
+    await store.add_deployment(deployment("d", "* * * * *"))
+    server = Server(store, "s", clock.now)
+    for _ in range(3):
+        clock.move(minutes=1)
+        await server.scheduler.fire_due()
+    before = len(await executions(store))
+    clock.move(seconds=by_s)
+    for _ in range(3):
+        clock.move(seconds=5)
+        await server.scheduler.fire_due()
+    found = await executions(store)
+    assert len({one.due_at for one in found}) == len(found)
+    new = found[before:]
+    assert len(new) <= MISSED_RECORDED_MAX + 1
+    assert [one.status.value for one in new] == ["Skipped"] * (len(new) - 1) + ["Pending"] * (by_s > 0)
+
+
+# --- executions that overlap ---
+
+
+async def end(store: SqlStore, server: Server, execution: Execution) -> None:
+    assert await store.finish_execution(execution.id, "s", Outcome(ExecutionStatus.SUCCEEDED, START))
+    server.lanes.places.leave(execution.id)
+
+
+async def statuses(store: SqlStore) -> list[str]:
+    return [one.status.value for one in await executions(store)]
+
+
+async def test_skip_leaves_out_what_is_due_while_an_execution_is_open(store: SqlStore, clock: Clock) -> None:
+    await store.add_deployment(deployment("d", "* * * * *", schedule_options=ScheduleOptions(overlap=Overlap.SKIP)))
+    server = Server(store, "s", clock.now)
+    for _ in range(3):
+        clock.move(minutes=1)
+        await server.scheduler.fire_due()
+    assert await statuses(store) == ["Pending", "Skipped", "Skipped"]
+    first, second, _ = await executions(store)
+    assert second.failure is not None
+    assert second.failure.kind == "overlapped"
+    assert '10:01:00.000Z was due while an execution was open: schedule_overlap is "skip"' in second.failure.message
+    await end(store, server, first)
+    clock.move(minutes=1)
+    await server.scheduler.fire_due()
+    assert (await statuses(store))[-1] == "Pending"
+
+
+async def test_one_tick_waits_for_the_end_of_an_execution_through_a_restart(store: SqlStore, clock: Clock) -> None:
+    await store.add_deployment(
+        deployment("d", "* * * * *", schedule_options=ScheduleOptions(overlap=Overlap.BUFFER_ONE))
+    )
+    server = Server(store, "s", clock.now)
+    for _ in range(3):
+        clock.move(minutes=1)
+        await server.scheduler.fire_due()
+    assert await statuses(store) == ["Pending", "Skipped"]
+    first, skipped = await executions(store)
+    assert skipped.due_at == TEN + 2 * MINUTE
+    assert skipped.failure is not None
+    assert "and the tick of 2027-01-01T10:01:00.000Z waits for its end already" in skipped.failure.message
+    again = [Server(store, name, clock.now) for name in ("s2", "s3")]
+    await asyncio.gather(*(one.scheduler.fire_due() for one in again))
+    assert await statuses(store) == ["Pending", "Skipped"]
+    await end(store, server, first)
+    await asyncio.gather(*(one.scheduler.fire_due() for one in again))
+    waited = (await executions(store))[-1]
+    assert (waited.due_at, waited.status) == (TEN + MINUTE, ExecutionStatus.PENDING)
+    assert [one for server in again for one in server.lanes.dispatched] == [waited.id]
+    assert len(await executions(store)) == 3
+
+
+async def test_an_execution_that_comes_in_between_changes_the_decision(
+    opened: tuple[SqlStore, InlineDatabase], clock: Clock
+) -> None:
+    store, database = opened
+    made = deployment("d", "* * * * *", schedule_options=ScheduleOptions(overlap=Overlap.SKIP))
+    await store.add_deployment(made)
+    clock.move(minutes=1)
+    server = Server(store, "s", clock.now)
+    by_hand = server.executions.of_tick(made, START)
+    placed = iter([by_hand])
+
+    def fault(place: str) -> None:
+        if place == "before a commit":
+            for execution in placed:
+                database.fault = lambda place: None
+                ADD.run(database.connection, new_row(execution, "s"))
+
+    database.fault = fault
+    await server.scheduler.fire_due()
+    found = await executions(store)
+    assert [(one.id == by_hand.id, one.status.value) for one in found] == [(True, "Pending"), (False, "Skipped")]
+    server.lanes.admit("d")  # no place was kept
+
+
+async def test_the_end_of_an_execution_is_worth_a_look_only_where_a_tick_waits(store: SqlStore, clock: Clock) -> None:
+    options = ScheduleOptions(overlap=Overlap.BUFFER_ONE)
+    await store.add_deployment(deployment("d", "* * * * *", schedule_options=options))
+    server = Server(store, "s", clock.now)
+    clock.move(minutes=1)
+    await server.scheduler.fire_due()
+    assert server.ticks.holding == set()
+    clock.move(minutes=1)
+    await server.scheduler.fire_due()
+    assert server.ticks.holding == {"d"}
+    (first,) = await executions(store)
+    await end(store, server, first)
+    await server.scheduler.fire_due()
+    assert server.ticks.holding == set()
+
+
+# --- jitter ---
+
+
+async def test_jitter_delays_the_start_and_not_the_tick(store: SqlStore, clock: Clock) -> None:
+    made = deployment("d", "0 * * * *", schedule_options=ScheduleOptions(jitter_s=1800))
+    await store.add_deployment(made)
+    wake_at = made.wake_time(TEN)
+    assert TEN + timedelta(seconds=1) < wake_at < TEN + timedelta(seconds=1800)
+    assert await Server(store, "s", clock.now).scheduler.fire_due() == wake_at
+    clock.instant = wake_at - timedelta(milliseconds=1)
+    await Server(store, "s", clock.now).scheduler.fire_due()
+    assert await executions(store) == []
+    clock.instant = wake_at
+    assert await Server(store, "s", clock.now).scheduler.fire_due() == made.wake_time(TEN + timedelta(hours=1))
+    assert [one.due_at for one in await executions(store)] == [TEN]
+
+
 async def test_two_schedulers_on_one_store_fire_each_tick_once(store: SqlStore, clock: Clock) -> None:
     names = [f"d{n}" for n in range(30)]
     for name in names:
@@ -221,11 +362,11 @@ async def test_what_exists_and_is_not_due_costs_nothing(opened: tuple[SqlStore, 
     database.fault = asked.append
     server = Server(store, "s", clock.now)
     await server.scheduler.fire_due()
-    assert asked == ["before a read"] * 2
+    assert asked == ["before a read"] * 3
     asked.clear()
     clock.move(minutes=1)
     await server.scheduler.fire_due()
-    assert asked == ["before a read", "before a commit", "after a commit", "before a read"]
+    assert asked == ["before a read", "before a commit", "after a commit", "before a read", "before a read"]
 
 
 # --- the loop, in real time ---
@@ -300,6 +441,51 @@ async def test_what_was_planned_ahead_fires_without_a_read_and_says_it_was_accep
     found = await executions(store)
     assert [(one.deployment_name, one.due_at, one.created_at) for one in found] == [("a", TEN, TEN), ("b", TEN, TEN)]
     assert server.lanes.dispatched == [one.id for one in found]
+
+
+async def test_what_has_jitter_and_a_zone_is_planned_for_its_own_time(
+    opened: tuple[SqlStore, InlineDatabase], clock: Clock
+) -> None:
+    store, database = opened
+    in_kolkata = Schedule("30 15 * * *", "Asia/Kolkata")
+    made = deployment("d", in_kolkata, schedule_options=ScheduleOptions(jitter_s=600))
+    await store.add_deployment(made)
+    assert made.wake_at is not None
+    assert made.next_fire_at == TEN < made.wake_at
+    server = Server(store, "s", clock.now)
+    clock.instant = made.wake_at - timedelta(seconds=4)
+    await server.scheduler.plan_ahead(made.wake_at)
+    clock.instant = made.wake_at - timedelta(milliseconds=1)
+    await server.scheduler.fire_due()
+    assert await executions(store) == []
+    steps: list[str] = []
+    database.fault = steps.append
+    clock.instant = made.wake_at
+    assert await server.scheduler.fire_due() == made.wake_time(TEN + timedelta(days=1))
+    assert steps[:2] == ["before a commit", "after a commit"]
+    assert [(one.due_at, one.created_at) for one in await executions(store)] == [(TEN, made.wake_at)]
+
+
+@pytest.mark.parametrize("overlap", [Overlap.SKIP, Overlap.BUFFER_ONE])
+async def test_what_depends_on_the_open_executions_is_decided_at_its_time(
+    store: SqlStore, clock: Clock, overlap: Overlap
+) -> None:
+    for name in ("busy", "idle"):
+        await store.add_deployment(deployment(name, "* * * * *", schedule_options=ScheduleOptions(overlap=overlap)))
+    await store.add_deployment(deployment("other", "* * * * *"))
+    server = Server(store, "s", clock.now)
+    busy = await store.get_deployment_by_id("busy")
+    assert busy is not None
+    clock.move(seconds=28)
+    await server.scheduler.plan_ahead(TEN)
+    assert [one.deployment.name for one in server.scheduler._planned] == ["other"]
+    await server.fires.run_now(busy, "bob")  # asked for by hand: it is an open one for the ticks that follow
+    clock.move(seconds=2)
+    await server.scheduler.fire_due()
+    ticks = {(one.deployment_name, one.status.value) for one in await executions(store) if one.due_at is not None}
+    skipped = {("busy", "Skipped")} if overlap is Overlap.SKIP else set()
+    assert ticks == {("idle", "Pending"), ("other", "Pending")} | skipped
+    assert server.ticks.holding == ({"busy"} if overlap is Overlap.BUFFER_ONE else set())
 
 
 async def test_what_is_not_near_is_not_planned(store: SqlStore, clock: Clock) -> None:

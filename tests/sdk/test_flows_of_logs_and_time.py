@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,40 @@ def test_a_periodic_deployment_is_created_and_changed(live: Any, pipeline: str) 
     assert mapped[0]["constant_value"] == 0
     with pytest.raises(ValueError, match="is no endpoint"):
         live.trigger_endpoint(pipeline, "token")
+    live.delete_deployment(pipeline)
+
+
+def test_a_schedule_has_a_time_zone_and_options_and_is_previewed(live: Any, pipeline: str) -> None:
+    options = {
+        "schedule_time_zone": "Asia/Kathmandu",
+        "schedule_jitter_s": 5,
+        "schedule_overlap": "buffer_one",
+        "schedule_catch_up_s": 60,
+    }
+    until = datetime(2150, 1, 1, tzinfo=timezone.utc)
+    created = live.create_deployment(
+        pipeline,
+        pipeline,
+        "periodic",
+        schedule="0 9 * * *",
+        inputs_mapping=[InputSource("n", constant_value=3)],
+        outputs_mapping=[OutputDestination("n", is_null=True)],
+        schedule_paused_until=until,
+        **options,
+    )
+    shown = {name: created[name] for name in (*options, "schedule_paused_until", "next_fire_at")}
+    fires = {"schedule_paused_until": "2150-01-01T00:00:00.000Z", "next_fire_at": "2150-01-01T03:15:00.000Z"}
+    assert shown == options | fires
+    first, second = live.get_next_fire_times(pipeline, limit=2)
+    assert first == {"due_at": fires["next_fire_at"], "local_time": "2150-01-01T09:00:00+05:45"}
+    assert second["local_time"] == "2150-01-02T09:00:00+05:45"
+    moved = live.update_deployment(pipeline, schedule="30 9 * * *", schedule_time_zone="UTC", schedule_overlap="skip")
+    assert (moved["next_fire_at"], moved["schedule_overlap"]) == ("2150-01-01T09:30:00.000Z", "skip")
+    assert moved["schedule_jitter_s"] == 5
+    resumed = live.update_deployment(pipeline, schedule_paused_until=datetime.now(timezone.utc))
+    assert datetime.fromisoformat(resumed["next_fire_at"]) < datetime.now(timezone.utc) + timedelta(days=1)
+    live.update_deployment(pipeline, is_enabled=False)
+    assert live.get_next_fire_times(pipeline) == []
     live.delete_deployment(pipeline)
 
 

@@ -296,6 +296,12 @@ def test_a_trigger_has_values_as_json_and_files_as_parts(sdk: Any, server: FakeS
         (("periodic",), {"endpoint_url_path": "x"}, "'endpoint_url_path' can only be given"),
         (("endpoint",), {"inputs_mapping": "custom-path"}, "'inputs_mapping' must be a list of InputSource"),
         (("endpoint",), {"outputs_mapping": [InputSource("x")]}, "one of them is InputSource"),
+        (("endpoint",), {"schedule_jitter_s": 1}, "'schedule_jitter_s' can only be given if 'execution_rule' is 'per"),
+        (
+            ("periodic",),
+            {"schedule_paused_until": "2027-01-01"},
+            "'schedule_paused_until' must be a datetime.datetime, got str",
+        ),
         (("endpoint", "elastic", []), {}, "'schedule' must be text"),
     ],
 )

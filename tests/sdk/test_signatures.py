@@ -57,6 +57,11 @@ def test_create_deployment_is_the_product_pages() -> None:
         "execution_timeout_s": None,
         "endpoint_url_path": None,
         "endpoint_token": None,
+        "schedule_time_zone": None,
+        "schedule_jitter_s": None,
+        "schedule_paused_until": None,
+        "schedule_overlap": None,
+        "schedule_catch_up_s": None,
     }
 
 

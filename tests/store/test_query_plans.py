@@ -80,7 +80,9 @@ async def ask_everything(store: SqliteStore) -> None:
     await store.latest_execution(deployment_id="d")
     await store.list_open_executions()
     await store.list_due(NOON, None, 10)
-    await store.next_fire_at(NOON)
+    await store.next_wake_at(NOON)
+    await store.has_open_execution("d")
+    await store.list_freed()
     await store.delete_execution("new")
     await store.delete_deployment("d")
     await store.delete_pipeline("p2")
@@ -108,14 +110,14 @@ async def test_what_is_due_is_found_at_the_front_of_an_index(tmp_path: Path, tra
     store = SqliteStore.open(tmp_path / "store.sqlite", KEY)
     traced.clear()
     await store.list_due(NOON, None, 10)
-    await store.next_fire_at(NOON)
+    await store.next_wake_at(NOON)
     await store.close()
     connection = sqlite3.connect(tmp_path / "store.sqlite")
-    asked = [sql for sql in traced if "next_fire_at <=" in sql or "min(" in sql]
+    asked = [sql for sql in traced if "wake_at <=" in sql or "min(" in sql]
     assert len(asked) == 2
     for sql in asked:
         steps = [detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
-        assert any("SEARCH deployments USING" in step and "ix_deployments_due" in step for step in steps), steps
+        assert any("SEARCH deployments USING" in step and "ix_deployments_wake" in step for step in steps), steps
         assert not [step for step in steps if "TEMP B-TREE" in step], steps
     connection.close()
 

@@ -20,6 +20,7 @@ from pipeyard.api.operations import (
 from pipeyard.domain.deployments import EXECUTION_TIMEOUT_LIMIT_S, PARALLEL_EXECUTIONS_LIMIT, DeploymentStatus
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import TOKEN_PATTERN
+from pipeyard.domain.schedule_options import CATCH_UP_LEAST_S, CATCH_UP_LIMIT_S, JITTER_LIMIT_S, Overlap
 from pipeyard.services.fires import BACKFILL_DEFAULT, BACKFILL_MAX
 
 _ROW: Json = {
@@ -36,8 +37,15 @@ _AT_ONCE: Json = {"type": "integer", "minimum": 1, "maximum": PARALLEL_EXECUTION
 _TIMEOUT: Json = {"type": "integer", "minimum": 1, "maximum": EXECUTION_TIMEOUT_LIMIT_S}
 SCHEDULE: Json = {
     "type": "string",
-    "description": "minute, hour, day of month, month, day of week; UTC",
+    "description": "minute, hour, day of month, month, day of week; in UTC unless schedule_time_zone says otherwise",
     "examples": ["*/2 * * * *", "0 9 * * MON-FRI"],
+}
+_SCHEDULE_OPTIONS: Json = {
+    "schedule_time_zone": {"type": "string", "examples": ["Europe/Paris"]},
+    "schedule_jitter_s": {"type": "integer", "minimum": 0, "maximum": JITTER_LIMIT_S},
+    "schedule_paused_until": {"type": "string", "format": "date-time"},
+    "schedule_overlap": choice(*Overlap),
+    "schedule_catch_up_s": {"type": "integer", "minimum": CATCH_UP_LEAST_S, "maximum": CATCH_UP_LIMIT_S},
 }
 _IN_WORDS: Json = {"type": "string", "examples": ["Every 2 minutes"]}
 _BACKFILL_MAX: Json = {"type": "integer", "minimum": 1, "maximum": BACKFILL_MAX, "default": BACKFILL_DEFAULT}
@@ -60,6 +68,9 @@ DEPLOYMENT = record(
         "endpoint_url_path": NAME,
         "schedule": SCHEDULE,
         "human_readable_schedule": _IN_WORDS,
+        **_SCHEDULE_OPTIONS,
+        "schedule_paused_until": maybe(INSTANT),
+        "schedule_catch_up_s": maybe(_SCHEDULE_OPTIONS["schedule_catch_up_s"]),
         "next_fire_at": maybe(INSTANT),
         "last_fire_at": maybe(INSTANT),
         "execution_timeout_s": WHOLE,
@@ -103,17 +114,24 @@ NEW_ENDPOINT = record(
 )
 NEW_PERIODIC = record(
     {"name": NAME, "pipeline_name": NAME, "schedule": SCHEDULE},
-    _OPTIONS | {"execution_rule": maybe(choice(Rule.PERIODIC))},
+    _OPTIONS
+    | {"execution_rule": maybe(choice(Rule.PERIODIC))}
+    | {name: maybe(schema) for name, schema in _SCHEDULE_OPTIONS.items()},
 )
-UPDATE = record(
-    {},
-    {
-        "is_enabled": FLAG,
-        "schedule": SCHEDULE,
-        "inputs_mapping": SENT_INPUT_MAPPINGS,
-        "outputs_mapping": SENT_OUTPUT_MAPPINGS,
-    },
-) | {"minProperties": 1, "maxProperties": 1}
+UPDATE: Json = {
+    "oneOf": [
+        *(
+            record({name: schema}, {})
+            for name, schema in (
+                ("is_enabled", FLAG),
+                ("inputs_mapping", SENT_INPUT_MAPPINGS),
+                ("outputs_mapping", SENT_OUTPUT_MAPPINGS),
+            )
+        ),
+        record({}, {"schedule": SCHEDULE} | _SCHEDULE_OPTIONS) | {"minProperties": 1},
+    ]
+}
+FIRE_TIMES = record({"fire_times": array(record({"due_at": INSTANT, "local_time": TEXT}))})
 BACKFILL = record({"from": INSTANT, "to": INSTANT}, {"max_executions": _BACKFILL_MAX})
 BACKFILLED = record({"executions": array(record({"execution_id": EXECUTION_ID, "due_at": INSTANT}))})
 CHOSEN_TOKEN: Json = {"type": "object", "properties": {"endpoint_token": TOKEN}}

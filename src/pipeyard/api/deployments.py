@@ -19,6 +19,7 @@ from pipeyard.api.deployment_schemas import (
     DEPLOYMENTS,
     EXCHANGE,
     EXCHANGED,
+    FIRE_TIMES,
     INPUTS,
     INPUTS_FORM,
     NEW_ENDPOINT,
@@ -42,7 +43,15 @@ from pipeyard.api.operations import (
     accepted,
     operation,
 )
-from pipeyard.api.queries import check_whole, read_flag, read_instant, read_log_range, read_object
+from pipeyard.api.queries import (
+    check_query,
+    check_whole,
+    read_flag,
+    read_instant,
+    read_log_range,
+    read_object,
+    read_whole,
+)
 from pipeyard.api.shapes import deployment_log_row, deployment_row, deployment_shape, schedule_shape
 from pipeyard.api.triggers import read_trigger
 from pipeyard.api.uploads import read_form
@@ -51,9 +60,12 @@ from pipeyard.domain.deployments import Deployment, DeploymentStatus
 from pipeyard.domain.modes import Rule
 from pipeyard.domain.names import check_keys
 from pipeyard.errors import InvalidInputError
+from pipeyard.services.deployments import PREVIEW_MAX
 from pipeyard.services.fires import BACKFILL_DEFAULT, BACKFILL_MAX, Backfill
 from pipeyard.services.identities import Caller
 from pipeyard.wire import EXECUTION_ID_HEADER
+
+PREVIEW_DEFAULT = 5
 
 router = APIRouter(tags=["Deployments"])
 
@@ -91,7 +103,7 @@ async def create_endpoint(request: Request, hub: Hub, environment: Place, caller
     ),
 )
 async def create_periodic_deployment(request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
-    """The schedule is five cron fields in UTC; every input and output of the pipeline must be mapped."""
+    """Five cron fields, in UTC unless there is a time zone; every input and output of the pipeline must be mapped."""
     fields = await read_object(request)
     created = await hub.deployments.create(environment.id, caller.user_id, fields, Rule.PERIODIC)
     deployment = await settled_deployment(request, hub, created)
@@ -144,13 +156,31 @@ async def get_deployment(name: Name, request: Request, hub: Hub, environment: Pl
     **operation({200: ("The deployment, updated", DEPLOYMENT)}, body=UPDATE),
 )
 async def update_deployment(name: Name, request: Request, hub: Hub, environment: Place, caller: Person) -> Response:
-    """One property at a time. Disabling lets what was accepted end, then frees the pod.
+    """One property at a time, its schedule with all options.
+
+    Disabling lets what was accepted end, then frees the pod.
 
     Mappings that are not mentioned stay; of those that are, constants and data store paths can change, not the type.
     What was accepted keeps the mappings it had then.
     """
     fields = await read_object(request)
     return _answer(hub, await hub.deployments.update(environment.id, caller.user_id, name, fields), caller)
+
+
+@router.get(
+    "/deployments/{name}/fire-times",
+    summary="When a periodic deployment fires next",
+    **operation(
+        {200: ("The next ticks", FIRE_TIMES)},
+        query={"limit": {"type": "integer", "minimum": 1, "maximum": PREVIEW_MAX, "default": PREVIEW_DEFAULT}},
+    ),
+)
+async def get_fire_times(name: Name, request: Request, hub: Hub, environment: Place, caller: AnyCaller) -> Response:
+    """When its next ticks are due, without their jitter: in UTC, and as the clocks of its time zone show it."""
+    check_query(request, ("limit",))
+    count = read_whole(request, "limit", 1, PREVIEW_MAX, PREVIEW_DEFAULT)
+    times = await hub.deployments.next_fire_times(environment.id, name, count)
+    return json_answer({"fire_times": [{"due_at": to_wire(at), "local_time": at.isoformat()} for at in times]})
 
 
 @router.post(

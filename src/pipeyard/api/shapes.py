@@ -98,7 +98,7 @@ def deployment_shape(deployment: Deployment, pods: Sequence[tuple[str, str]], *,
             shape["endpoint_token"] = deployment.endpoint_token
         shape["endpoint_url_path"] = deployment.endpoint_url_path
     if deployment.schedule is not None:
-        shape |= schedule_shape(deployment.schedule)
+        shape |= schedule_shape(deployment.schedule) | options_shape(deployment)
         shape["next_fire_at"] = to_wire(deployment.next_fire_at)
         shape["last_fire_at"] = to_wire(deployment.last_fire_at)
     if deployment.execution_timeout_s is not None:
@@ -116,6 +116,19 @@ def deployment_shape(deployment: Deployment, pods: Sequence[tuple[str, str]], *,
 def schedule_shape(schedule: Schedule) -> Json:
     """A schedule as the answers show it."""
     return {"schedule": schedule.text, "human_readable_schedule": describe(schedule.text)}
+
+
+def options_shape(deployment: Deployment) -> Json:
+    """What goes with a schedule; `schedule_catch_up_s` is null where the setting of that name holds."""
+    assert deployment.schedule is not None
+    options = deployment.schedule_options
+    return {
+        "schedule_time_zone": deployment.schedule.time_zone,
+        "schedule_jitter_s": options.jitter_s,
+        "schedule_paused_until": to_wire(options.paused_until),
+        "schedule_overlap": options.overlap.value,
+        "schedule_catch_up_s": options.catch_up_s,
+    }
 
 
 def input_mapping_shape(mapping: InputMapping) -> Json:

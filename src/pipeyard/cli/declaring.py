@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeyard import clock
 from pipeyard.cli.failures import CommandLineError
 from pipeyard.cli.texts import read_text
 from pipeyard.errors import InvalidInputError
@@ -205,3 +207,14 @@ def _read_mapping(option: str, text: str, allowed: str) -> tuple[str, str, str]:
     if not name or (kind != "null" and not (has_value and value)):
         raise CommandLineError(option, f'"{text[:60]}" is not NAME=WHERE', allowed)
     return name, kind, value
+
+
+def read_instant(option: str, text: str | None) -> datetime | None:
+    """ISO 8601, or "now"; without an offset it is local time. Raises InvalidInputError."""
+    if text is None or text == "now":
+        return None if text is None else clock.now()
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        allowed = '"now", or an instant such as 2026-12-24T18:00:00+01:00'
+        raise InvalidInputError(option, f"{text[:60]!r} is not an instant", allowed) from None

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeyard.cli.completions import DeploymentName, complete_pipelines
-from pipeyard.cli.declaring import DESTINATIONS, SOURCES, read_destination, read_source
+from pipeyard.cli.declaring import DESTINATIONS, SOURCES, read_destination, read_instant, read_source
 from pipeyard.cli.failures import CommandLineError
 from pipeyard.cli.logs import Follow, Limit, Times, print_log
 from pipeyard.cli.sessions import Session, client_command, new_app
@@ -26,6 +26,26 @@ class Mode(str, Enum):
     low_latency = "low_latency"
 
 
+class OverlapChoice(str, Enum):
+    """What becomes of a tick while an execution is open."""
+
+    allow = "allow"
+    skip = "skip"
+    buffer_one = "buffer_one"
+
+
+TimeZone = Annotated[str | None, typer.Option(metavar="ZONE", help="Such as Europe/Paris. UTC by default.")]
+Jitter = Annotated[int | None, typer.Option(min=0, metavar="S", help="Fire each tick up to so many seconds late.")]
+PausedUntil = Annotated[
+    str | None,
+    typer.Option(metavar="INSTANT", help="Such as 2026-12-24T18:00:00+01:00; `now` ends the pause."),
+]
+OverlapPolicy = Annotated[OverlapChoice | None, typer.Option(help="What a tick does while an execution is open.")]
+CatchUp = Annotated[
+    int | None, typer.Option(min=10, metavar="S", help="A missed tick still runs if it is not later than that.")
+]
+
+
 @client_command(app, "create")
 def create(
     session: Session,
@@ -33,8 +53,13 @@ def create(
     pipeline: Annotated[str, typer.Option(help="What it runs.", autocompletion=complete_pipelines)],
     mode: Annotated[Mode, typer.Option(help="A new pod for each execution, or a warm one for all.")] = Mode.elastic,
     schedule: Annotated[
-        str | None, typer.Option(metavar="CRON", help="Run it by the clock, in UTC, instead of by calls.")
+        str | None, typer.Option(metavar="CRON", help="Run it by the clock instead of by calls.")
     ] = None,
+    time_zone: TimeZone = None,
+    jitter: Jitter = None,
+    paused_until: PausedUntil = None,
+    overlap: OverlapPolicy = None,
+    catch_up: CatchUp = None,
     path: Annotated[str | None, typer.Option(help="The last part of its URL. Its name by default.")] = None,
     endpoint_token: Annotated[str | None, typer.Option(help="The token of the endpoint. Made up by default.")] = None,
     sources: Annotated[
@@ -71,8 +96,50 @@ def create(
         execution_timeout_s=timeout,
         endpoint_url_path=path,
         endpoint_token=endpoint_token,
+        schedule_time_zone=time_zone,
+        schedule_jitter_s=jitter,
+        schedule_paused_until=read_instant("--paused-until", paused_until),
+        schedule_overlap=None if overlap is None else overlap.value,
+        schedule_catch_up_s=catch_up,
     )
     session.printer.done(f'deployment "{name}": {made["status"]}', made)
+
+
+@client_command(app, "schedule")
+def reschedule(
+    session: Session,
+    name: DeploymentName,
+    schedule: Annotated[str | None, typer.Argument(metavar="CRON", help="The new one; it stays if left out.")] = None,
+    time_zone: TimeZone = None,
+    jitter: Jitter = None,
+    paused_until: PausedUntil = None,
+    overlap: OverlapPolicy = None,
+    catch_up: CatchUp = None,
+) -> None:
+    """Change the schedule of a periodic deployment, or what goes with it."""
+    answer = session.sdk.update_deployment(
+        name,
+        schedule=schedule,
+        schedule_time_zone=time_zone,
+        schedule_jitter_s=jitter,
+        schedule_paused_until=read_instant("--paused-until", paused_until),
+        schedule_overlap=None if overlap is None else overlap.value,
+        schedule_catch_up_s=catch_up,
+    )
+    words = f"{answer['human_readable_schedule']} ({answer['schedule_time_zone']})"
+    following = answer["next_fire_at"] or "never: it is disabled"
+    session.printer.done(f'deployment "{name}": {words}, next {following}', answer)
+
+
+@client_command(app, "fire-times")
+def fire_times(
+    session: Session,
+    name: DeploymentName,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 5,
+) -> None:
+    """List when a periodic deployment fires next."""
+    columns = {"due_at": "DUE AT", "local_time": "LOCAL TIME"}
+    session.printer.rows(session.sdk.get_next_fire_times(name, limit), columns)
 
 
 @client_command(app, "list")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import Enum
 from functools import cached_property
 from typing import Any
@@ -22,12 +22,20 @@ from pipeyard.domain.names import (
     shown,
 )
 from pipeyard.domain.records import mappings_to_json
-from pipeyard.domain.schedules import Schedule, parse_schedule
+from pipeyard.domain.schedule_options import (
+    DEFAULT_OPTIONS,
+    SCHEDULE_FIELDS,
+    ScheduleOptions,
+    read_options,
+    read_schedule,
+)
+from pipeyard.domain.schedules import Schedule
 from pipeyard.errors import InvalidInputError
 
 DEFAULT_PARALLEL_EXECUTIONS = 6
 PARALLEL_EXECUTIONS_LIMIT = 1000
 EXECUTION_TIMEOUT_LIMIT_S = 30 * 24 * 3600
+_MILLISECOND = timedelta(milliseconds=1)
 
 FIELDS = (
     "pipeline_name",
@@ -40,7 +48,7 @@ FIELDS = (
     "ram_request",
     "gpu_request",
     "execution_timeout_s",
-    "schedule",
+    *SCHEDULE_FIELDS,
     "endpoint_url_path",
     "endpoint_token",
     "inputs_mapping",
@@ -93,6 +101,7 @@ class DeploymentRequest:
     endpoint_url_path: str | None
     endpoint_token: str | None
     schedule: Schedule | None
+    schedule_options: ScheduleOptions
 
 
 @dataclass(frozen=True)
@@ -121,7 +130,10 @@ class Deployment:
     updated_by: str
     # Of a periodic one alone.
     schedule: Schedule | None = None
-    next_fire_at: datetime | None = None  # None: it is disabled
+    schedule_options: ScheduleOptions = DEFAULT_OPTIONS
+    next_fire_at: datetime | None = None  # when the next tick is due; None: it is disabled
+    wake_at: datetime | None = None  # when that tick is fired: its jitter is added
+    held_tick_at: datetime | None = None  # a tick that waits for the end of an open execution
     last_fire_at: datetime | None = None  # when the last tick that gave an execution to run was due
     last_tick_at: datetime | None = None  # when the last one was due, run or skipped
     # What callers know: it goes with path and token to the deployment that takes this one's place. None: periodic.
@@ -137,21 +149,36 @@ class Deployment:
         """The values of an execution that nobody sends inputs to: every tick's, until the mapping is changed."""
         return json.dumps(resolve_inputs(self.inputs_mapping, {}, ()).values, separators=(",", ":"))
 
-    def first_fire_at(self, now: datetime) -> datetime | None:
-        """When it fires, counted from now: what was due before is not made up for. None: it does not.
+    def scheduled(self, now: datetime) -> Deployment:
+        """With its next fire time, counted from now: what was due before is not made up for.
 
         A clock that was set back does not bring ticks back that were dealt with.
         """
         if self.schedule is None or not self.is_enabled:
-            return None
-        return self.schedule.next_after(max(now, self.last_tick_at or now))
+            return replace(self, next_fire_at=None, wake_at=None)
+        begin = max(now, self.last_tick_at or now, (self.schedule_options.paused_until or now) - _MILLISECOND)
+        due_at = self.schedule.next_after(begin)
+        return replace(self, next_fire_at=due_at, wake_at=self.wake_time(due_at))
+
+    def coming_fire_times(self, now: datetime) -> Iterator[datetime]:
+        """When its next ticks are due, in the time zone of its schedule."""
+        due_at = self.scheduled(now).next_fire_at
+        while due_at is not None and self.schedule is not None:
+            yield due_at.astimezone(self.schedule.zone)
+            due_at = self.schedule.next_after(due_at)
+
+    def wake_time(self, due_at: datetime) -> datetime:
+        """When a tick is fired."""
+        if self.schedule is None or self.schedule_options.jitter_s == 0:
+            return due_at
+        return due_at + self.schedule_options.jitter(self.id, due_at, self.schedule.next_after(due_at) - due_at)
 
 
 _NO_ENDPOINT = "a periodic deployment is triggered by its schedule, it has no endpoint"
 _NEVER_SENT = "is how long the client waits, it is never sent; for a limit per execution use execution_timeout_s"
 _REFUSED = {
     Rule.ENDPOINT: {
-        "schedule": "an endpoint deployment is triggered by calls, it has no schedule",
+        **dict.fromkeys(SCHEDULE_FIELDS, "an endpoint deployment is triggered by calls, it has no schedule"),
         "timeout_s": _NEVER_SENT,
     },
     Rule.PERIODIC: {"endpoint_url_path": _NO_ENDPOINT, "endpoint_token": _NO_ENDPOINT, "timeout_s": _NEVER_SENT},
@@ -184,7 +211,8 @@ def read_request(fields: Mapping[str, Any], rule: Rule) -> DeploymentRequest:
             check_endpoint_url_path("endpoint_url_path", name if path is None else path) if is_endpoint else None
         ),
         endpoint_token=None if token is None else check_endpoint_token("endpoint_token", token),
-        schedule=None if is_endpoint else parse_schedule("schedule", fields.get("schedule")),
+        schedule=None if is_endpoint else read_schedule(fields, None),
+        schedule_options=read_options(fields, DEFAULT_OPTIONS),
     )
 
 

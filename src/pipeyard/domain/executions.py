@@ -126,6 +126,7 @@ class Tick:
     due_at: datetime
     execution: NewExecution
     skipped: Failure | None = None
+    fire_at: datetime | None = None  # when it was to be fired on purpose, with its jitter; None: when it was due
 
 
 @dataclass(frozen=True)

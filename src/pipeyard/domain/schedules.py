@@ -1,26 +1,27 @@
-"""Schedules: five cron fields in UTC, when they fire, and what becomes of ticks that were missed."""
+"""Schedules: five cron fields and a time zone."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
+from difflib import get_close_matches
 from functools import lru_cache
-from itertools import islice, takewhile
+from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
 
+from pipeyard.domain.fire_times import fires_backwards, next_fire
 from pipeyard.domain.names import check_text, shown
 from pipeyard.errors import InvalidInputError
 
 LENGTH_LIMIT = 500
 REMEMBERED = 10_000  # fire times of schedules: most minutes have few different ones
-MISSED_RECORDED_MAX = 60  # an hour of a schedule that fires every minute; what was missed before is one more record
 EXAMPLE = '"0 14 * * *" is every day at 14:00 UTC'
+UTC = "UTC"
 
 _ANY_DAY = datetime(2000, 1, 1, tzinfo=timezone.utc)
-_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -48,26 +49,32 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class Schedule:
-    """A cron expression that can fire."""
+    """A cron expression that can fire, and the time zone whose wall clock it means."""
 
     text: str
+    time_zone: str = UTC
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The rules of its time zone."""
+        return ZoneInfo(self.time_zone)
 
     def next_after(self, instant: datetime) -> datetime:
         """The first fire time later than that. The rarest, 29 February on one day of the week, takes up to 40 years."""
-        return _next_after(self.text, instant)
+        return _next_after(self.text, self.time_zone, instant)
 
     def backwards_from(self, instant: datetime) -> Iterator[datetime]:
         """The fire times up to that one, itself included, newest first."""
-        return CronSim(self.text, instant.replace(microsecond=0) + _SECOND, reverse=True)
+        return fires_backwards(self.text, self.time_zone, instant)
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _next_after(text: str, instant: datetime) -> datetime:
-    return next(CronSim(text, instant))
+def _next_after(text: str, time_zone: str, instant: datetime) -> datetime:
+    return next_fire(text, time_zone, instant)
 
 
-def parse_schedule(field: str, value: object) -> Schedule:
-    """Raises InvalidInputError that names the part at fault and shows a right schedule."""
+def parse_schedule(field: str, value: object) -> str:
+    """A cron expression. Raises InvalidInputError that names the part at fault and shows a right one."""
     if value is None:
         raise InvalidInputError(field, "is missing", _rule())
     given = check_text(field, value)
@@ -84,7 +91,22 @@ def parse_schedule(field: str, value: object) -> Schedule:
     except CronSimError:  # each field alone is right
         problem = f'"{text}" never fires: that day of month does not come in that month'
         raise InvalidInputError(field, problem, f"a day that comes; for example {EXAMPLE}") from None
-    return Schedule(text)
+    return text
+
+
+@lru_cache(maxsize=1)
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def check_time_zone(field: str, value: object) -> str:
+    """The value, if it names a time zone. Raises InvalidInputError that names those that are written alike."""
+    name = check_text(field, value)
+    if name in _time_zones():
+        return name
+    alike = get_close_matches(name[:100], _time_zones(), 3, 0.75) or ["Europe/Paris", "America/New_York", UTC]
+    allowed = f"a name of the IANA time zone database, for example {', '.join(sorted(alike))}"
+    raise InvalidInputError(field, f"{shown(name)} is not a time zone", allowed)
 
 
 def _check_part(field: str, index: int, part: str) -> None:
@@ -110,29 +132,3 @@ def _check_part(field: str, index: int, part: str) -> None:
 def _rule() -> str:
     names = ", ".join(rule.name for rule in FIELDS)
     return f"five fields: {names}; for example {EXAMPLE}"
-
-
-@dataclass(frozen=True)
-class DueTicks:
-    """What a deployment has to make up for: the newest tick that is due, and those before it that were missed."""
-
-    newest: datetime
-    missed: tuple[datetime, ...]  # oldest first, to be recorded one by one
-    left_out: bool  # whether more were missed between the first of `missed` and the second
-    next_at: datetime
-
-
-def due_ticks(schedule: Schedule, due_at: datetime, now: datetime) -> DueTicks | None:
-    """What is due at `now`, of a deployment whose next tick, as it is stored, is `due_at`. None: nothing yet.
-
-    The cost is bounded, however many were missed.
-    """
-    if due_at > now:
-        return None
-    next_at = schedule.next_after(due_at)
-    if next_at > now:
-        return DueTicks(due_at, (), False, next_at)
-    later = takewhile(lambda tick: tick > due_at, schedule.backwards_from(now))
-    ticks = list(islice(later, MISSED_RECORDED_MAX + 1))
-    missed = (due_at, *reversed(ticks[1:MISSED_RECORDED_MAX]))
-    return DueTicks(ticks[0], missed, len(ticks) > MISSED_RECORDED_MAX, schedule.next_after(now))

@@ -53,10 +53,13 @@ class Places:
         self.take(deployment_id)
         self._owners[execution_id] = deployment_id
 
-    def leave(self, execution_id: str) -> None:
-        """The execution has ended, or is gone. Idempotent."""
-        if execution_id in self._owners:
-            self.give_back(self._owners.pop(execution_id))
+    def leave(self, execution_id: str) -> str | None:
+        """The execution has ended, or is gone. The deployment that it left, at the first time."""
+        if execution_id not in self._owners:
+            return None
+        deployment_id = self._owners.pop(execution_id)
+        self.give_back(deployment_id)
+        return deployment_id
 
     def forget(self, deployment_id: str) -> None:
         """The deployment is gone with all its executions."""

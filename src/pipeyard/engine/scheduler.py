@@ -75,7 +75,7 @@ class Scheduler:
             await asyncio.wait((self._task,))
 
     def look_again(self) -> None:
-        """A schedule is new or was changed."""
+        """A schedule is new or was changed, or what a tick waits for has ended."""
         self._changed.set()
 
     async def fire_due(self) -> datetime | None:
@@ -84,7 +84,10 @@ class Scheduler:
         await self._fire_planned(now)
         async for page in self._pages(now):
             await self._fire(page, now)
-        return await self._store.next_fire_at(now)
+        freed = await self._store.list_freed()
+        if freed:
+            await self._fire(freed, now)
+        return await self._store.next_wake_at(now)
 
     async def plan_ahead(self, next_at: datetime) -> None:
         """Plan what is due at the next fire time, if that is near, and as long as it has not come."""
@@ -97,7 +100,7 @@ class Scheduler:
 
     async def _fire_planned(self, now: datetime) -> None:
         """What fails, or was changed meanwhile, is still due: the look that follows deals with it."""
-        if not self._planned or self._planned[-1].ticks[0].due_at > now:
+        if not self._planned or self._planned[-1].wake_at > now:
             return
         planned, self._planned = self._planned, []
         try:

@@ -77,6 +77,7 @@ class FailureKind:
     # Of ticks that were not run; no pod reports them.
     MISSED = "missed"
     REFUSED = "refused"
+    OVERLAPPED = "overlapped"
 
 
 class Frame:

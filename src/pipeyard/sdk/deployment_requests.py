@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from pipeyard.sdk.arguments import check_seconds
 from pipeyard.sdk.constants import DEPLOYMENT_EXECUTION_RULES, DEPLOYMENT_MODES
+from pipeyard.sdk.log_ranges import to_text
 
 CREATION_TIMEOUT_MIN_S = 120
-_ONLY_PERIODIC = ("schedule",)
+_ONLY_PERIODIC = (
+    "schedule",
+    "schedule_time_zone",
+    "schedule_jitter_s",
+    "schedule_paused_until",
+    "schedule_overlap",
+    "schedule_catch_up_s",
+)
 _ONLY_ENDPOINT = ("endpoint_url_path", "endpoint_token")
 
 
@@ -22,6 +31,11 @@ def creation_timeout(timeout_s: float | None) -> float | None:
             f"got {timeout_s}"
         )
     return timeout_s
+
+
+def pause_text(paused_until: datetime | None) -> str | None:
+    """As it travels; without a time zone it is local time. Raises ValueError for what is no `datetime`."""
+    return None if paused_until is None else to_text("schedule_paused_until", paused_until)
 
 
 def deployment_request(execution_rule: str, fields: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -138,9 +138,9 @@ class Pod(TypedDict):
 class Deployment(TypedDict):
     """A deployment. Keys that do not apply to its execution rule or mode are absent.
 
-    Endpoints alone have `endpoint_token` and `endpoint_url_path`; periodic ones alone `schedule`,
-    `human_readable_schedule`, `next_fire_at` and `last_fire_at`; low latency alone `pods`, `enable_parallel_executions`
-    and what was requested for it.
+    Endpoints alone have `endpoint_token` and `endpoint_url_path`; periodic ones alone `schedule`, what begins with
+    `schedule_`, `human_readable_schedule`, `next_fire_at` and `last_fire_at`; low latency alone `pods`,
+    `enable_parallel_executions` and what was requested for it.
     """
 
     name: str
@@ -161,6 +161,11 @@ class Deployment(TypedDict):
     endpoint_url_path: NotRequired[str]
     schedule: NotRequired[str]
     human_readable_schedule: NotRequired[str]
+    schedule_time_zone: NotRequired[str]
+    schedule_jitter_s: NotRequired[int]
+    schedule_paused_until: NotRequired[str | None]
+    schedule_overlap: NotRequired[str]
+    schedule_catch_up_s: NotRequired[int | None]
     next_fire_at: NotRequired[str | None]
     last_fire_at: NotRequired[str | None]
     execution_timeout_s: NotRequired[int]
@@ -169,6 +174,13 @@ class Deployment(TypedDict):
     ram_request: NotRequired[str]
     gpu_request: NotRequired[int]
     pods: NotRequired[list[Pod]]
+
+
+class FireTime(TypedDict):
+    """When a tick of a schedule is due: in UTC, and by the clock of the schedule's time zone."""
+
+    due_at: str
+    local_time: str
 
 
 class DeploymentRow(TypedDict):

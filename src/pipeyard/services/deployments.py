@@ -7,6 +7,8 @@ import secrets
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from pipeyard import clock
@@ -23,7 +25,7 @@ from pipeyard.domain.mappings import map_inputs, map_outputs
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import check_endpoint_token, check_name, listed, shown
 from pipeyard.domain.pipelines import Pipeline
-from pipeyard.domain.schedules import parse_schedule
+from pipeyard.domain.schedule_options import OPTION_FIELDS, SCHEDULE_FIELDS, read_options, read_schedule
 from pipeyard.errors import ConflictError, InvalidInputError, NotFoundError
 from pipeyard.ports import Engine
 from pipeyard.services.cleaning import Cleaning
@@ -34,6 +36,8 @@ from pipeyard.services.pipelines import PipelineService
 from pipeyard.store_ports import Store
 
 UPDATABLE = ("is_enabled", "schedule", "inputs_mapping", "outputs_mapping")
+PREVIEW_MAX = 100
+_PROPERTIES = dict.fromkeys(OPTION_FIELDS, "schedule")  # its options go with a schedule, or without it
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,9 @@ class DeploymentService:
             updated_at=created_at,
             updated_by=user_id,
             schedule=request.schedule,
+            schedule_options=request.schedule_options,
             endpoint_id=uuid.uuid4().hex if rule is Rule.ENDPOINT else None,
-        )
-        deployment = replace(deployment, next_fire_at=deployment.first_fire_at(created_at))
+        ).scheduled(created_at)
         await self.pipelines.get_ready(environment_id, pipeline.name)
         await self.store.add_deployment(deployment)
         self.engine.start_deployment(deployment)
@@ -125,24 +129,25 @@ class DeploymentService:
         return await self.store.list_deployments(environment_id)
 
     async def update(self, environment_id: str, user_id: str, name: str, fields: Mapping[str, Any]) -> Deployment:
-        """Change one property: enable or disable, another schedule, other values of mappings.
+        """Change one property: enable or disable, the schedule with its options, other values of mappings.
 
         Executions keep the mappings they were accepted with. Raises InvalidInputError, NotFoundError.
         """
         await self.get(environment_id, name)
-        unknown = [key for key in fields if key not in UPDATABLE]
-        given = [key for key in UPDATABLE if fields.get(key) is not None]
+        unknown = [key for key in fields if key not in (*UPDATABLE, *OPTION_FIELDS)]
+        given = {_PROPERTIES.get(key, key) for key in fields if fields[key] is not None}
         if unknown or len(given) != 1:
             problem = f"unknown: {listed(unknown)}" if unknown else f"{len(given)} properties sent"
-            raise InvalidInputError("update", problem, f"exactly one of {', '.join(UPDATABLE)}")
+            allowed = f"exactly one of {', '.join(UPDATABLE)}; with schedule, or instead, {', '.join(OPTION_FIELDS)}"
+            raise InvalidInputError("update", problem, allowed)
         (property_name,) = given
         async with self._changing:
-            deployment, value = await self.get(environment_id, name), fields[property_name]
-            if property_name == "is_enabled":
-                return await self._enable(deployment, user_id, value)
+            deployment = await self.get(environment_id, name)
             if property_name == "schedule":
-                return await self._reschedule(deployment, user_id, value)
-            return await self._remap(deployment, user_id, property_name, value)
+                return await self._reschedule(deployment, user_id, fields)
+            if property_name == "is_enabled":
+                return await self._enable(deployment, user_id, fields[property_name])
+            return await self._remap(deployment, user_id, property_name, fields[property_name])
 
     async def _enable(self, deployment: Deployment, user_id: str, enabled: object) -> Deployment:
         if not isinstance(enabled, bool):
@@ -162,15 +167,31 @@ class DeploymentService:
         self.schedules_changed()
         return changed
 
-    async def _reschedule(self, deployment: Deployment, user_id: str, value: object) -> Deployment:
+    async def _reschedule(self, deployment: Deployment, user_id: str, fields: Mapping[str, Any]) -> Deployment:
+        """Another schedule, zone or pause counts from now; what else there is counts from the next tick on."""
         if deployment.rule is not Rule.PERIODIC:
-            raise InvalidInputError("schedule", f'"{deployment.name}" is triggered by calls, it has no schedule')
-        schedule = parse_schedule("schedule", value)
-        if schedule == deployment.schedule:
+            given = next(key for key in SCHEDULE_FIELDS if fields.get(key) is not None)
+            raise InvalidInputError(given, f'"{deployment.name}" is triggered by calls, it has no schedule')
+        schedule = read_schedule(fields, deployment.schedule)
+        options = read_options(fields, deployment.schedule_options)
+        wanted = replace(deployment, schedule=schedule, schedule_options=options)
+        if wanted == deployment:
             return deployment
-        changed = await self._write(replace(deployment, schedule=schedule), user_id, reschedule=True)
+        is_other = schedule != deployment.schedule or options.paused_until != deployment.schedule_options.paused_until
+        changed = await self._write(wanted, user_id, reschedule=is_other)
         self.schedules_changed()
         return changed
+
+    async def next_fire_times(self, environment_id: str, name: str, count: int) -> Sequence[datetime]:
+        """When the next ticks are due, in the time zone of the schedule; none while it is disabled.
+
+        Raises NotFoundError, InvalidInputError (it is called).
+        """
+        deployment = await self.get(environment_id, name)
+        if deployment.schedule is None:
+            raise InvalidInputError("deployment", f'"{name}" is triggered by calls, it has no schedule')
+        # Rare times of far years take a while.
+        return await asyncio.to_thread(lambda: list(islice(deployment.coming_fire_times(clock.now()), count)))
 
     async def _remap(self, deployment: Deployment, user_id: str, property_name: str, value: object) -> Deployment:
         declaration = (await self.pipelines.get(deployment.environment_id, deployment.pipeline_name)).declaration
@@ -197,7 +218,7 @@ class DeploymentService:
         now = clock.now()
         changed = replace(deployment, updated_at=now, updated_by=user_id)
         if reschedule:
-            changed = replace(changed, next_fire_at=changed.first_fire_at(now))
+            changed = changed.scheduled(now)
         written = await self.store.update_deployment(changed, reschedule=reschedule)
         self.paths.clear()
         if not written:

@@ -11,7 +11,7 @@ from pipeyard.ports import Meters
 
 
 class FireTimes:
-    """Remembers when executions were due, until they start or end."""
+    """Remembers when executions were to be fired, jitter included, until they start or end."""
 
     def __init__(self, meters: Meters) -> None:
         self._meters = meters
@@ -25,8 +25,9 @@ class FireTimes:
         """They are in their lanes now."""
         now = clock.now()
         for tick in ticks:
-            self.expect(tick.execution.id, tick.due_at)
-            self._meters.tick_dispatched((now - tick.due_at).total_seconds())
+            fire_at = tick.fire_at or tick.due_at
+            self.expect(tick.execution.id, fire_at)
+            self._meters.tick_dispatched((now - fire_at).total_seconds())
 
     def started(self, execution_id: str, at: datetime) -> None:
         """Any execution; what is no tick, or was told before, is no news."""

@@ -33,7 +33,7 @@ class Backfill:
 
 @dataclass(frozen=True)
 class FireService:
-    """What a user can ask of a schedule beyond waiting for it. Executions say who asked."""
+    """What a user can ask of a schedule beyond waiting, whatever its overlap policy. Executions say who asked."""
 
     store: Store
     engine: Engine

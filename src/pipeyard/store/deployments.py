@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, text, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from pipeyard.clock import from_epoch_ms, maybe_epoch_ms, maybe_instant, to_epoch_ms
@@ -14,27 +14,31 @@ from pipeyard.domain.deployments import Deployment, DeploymentStatus, Resources
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import storable_text
 from pipeyard.domain.records import mappings_from_json
-from pipeyard.domain.schedules import Schedule
+from pipeyard.domain.schedule_options import Overlap, ScheduleOptions
+from pipeyard.domain.schedules import UTC, Schedule
 from pipeyard.errors import ConflictError
 from pipeyard.store.cipher import storable_json
 from pipeyard.store.database import Record, Rows
-from pipeyard.store.tables import deployments, executions, pipelines
+from pipeyard.store.tables import IS_HOLDING, IS_OPEN, deployments, executions, pipelines
 
 _ADD = insert(deployments)
 _NAMED = select(deployments, pipelines.c.name.label("pipeline_name")).join(
     pipelines, pipelines.c.id == deployments.c.pipeline_id
 )
 _ALL = _NAMED.order_by(deployments.c.created_at, deployments.c.id)
-_DUE_ORDER = (deployments.c.next_fire_at, deployments.c.id)
+_DUE_ORDER = (deployments.c.wake_at, deployments.c.id)
 _DUE = (
     _NAMED.where(
-        deployments.c.next_fire_at <= bindparam("until"),
+        deployments.c.wake_at <= bindparam("until"),
         tuple_(*_DUE_ORDER) > tuple_(bindparam("after_at"), bindparam("after_id")),
     )
     .order_by(*_DUE_ORDER)
     .limit(bindparam("most"))
 )
-_NEXT_FIRE = select(func.min(deployments.c.next_fire_at)).where(deployments.c.next_fire_at > bindparam("later_than"))
+_NEXT_WAKE = select(func.min(deployments.c.wake_at)).where(deployments.c.wake_at > bindparam("later_than"))
+_FREED = _NAMED.where(
+    text(IS_HOLDING), ~exists().where(executions.c.deployment_id == deployments.c.id, text(f"executions.{IS_OPEN}"))
+)
 _THIS = deployments.c.id == bindparam("deployment_id")
 _BY_ID = _ALL.where(_THIS)
 _BY_NAME = _ALL.where(
@@ -51,9 +55,13 @@ _PATH_TAKEN = select(deployments.c.name).where(
     deployments.c.endpoint_url_path == bindparam("endpoint_url_path"),
 )
 _SET_STATUS = update(deployments).where(_THIS).values(status=bindparam("new_status"))
-_CHANGEABLE = ("is_enabled", "mappings", "endpoint_token", "schedule", "updated_at", "updated_by")
+_CHANGEABLE = (
+    *("is_enabled", "mappings", "endpoint_token", "updated_at", "updated_by"),
+    *("schedule", "schedule_time_zone", "schedule_jitter_s", "schedule_paused_until"),
+    *("schedule_overlap", "schedule_catch_up_s"),
+)
 _UPDATE = update(deployments).where(_THIS).values({name: bindparam(f"new_{name}") for name in _CHANGEABLE})
-_RESCHEDULE = _UPDATE.values(next_fire_at=bindparam("new_next_fire_at"))
+_RESCHEDULE = _UPDATE.values(next_fire_at=bindparam("new_next_fire_at"), wake_at=bindparam("new_wake_at"))
 _ADDRESS = ("name", "endpoint_url_path", "endpoint_token", "endpoint_id")
 _ADDRESSES = select(deployments.c.id, *(deployments.c[name] for name in _ADDRESS)).where(
     deployments.c.id.in_(bindparam("ids", expanding=True))
@@ -109,16 +117,20 @@ class DeploymentRows(Rows):
         """Those whose next tick is due, the longest due first; `after`: the last of the page before."""
         given = {
             "until": to_epoch_ms(until),
-            "after_at": -1 if after is None else maybe_epoch_ms(after.next_fire_at),
+            "after_at": -1 if after is None else maybe_epoch_ms(after.wake_at),
             "after_id": "" if after is None else after.id,
             "most": most,
         }
         return await self._database.read(lambda c: [self._from_row(row) for row in c.execute(_DUE, given)])
 
-    async def next_fire_at(self, later_than: datetime) -> datetime | None:
-        """The first fire time of any deployment that is later than that."""
+    async def next_wake_at(self, later_than: datetime) -> datetime | None:
+        """When the next tick of any deployment is fired, later than that."""
         given = {"later_than": to_epoch_ms(later_than)}
-        return await self._database.read(lambda c: maybe_instant(c.execute(_NEXT_FIRE, given).scalar()))
+        return await self._database.read(lambda c: maybe_instant(c.execute(_NEXT_WAKE, given).scalar()))
+
+    async def list_freed(self) -> Sequence[Deployment]:
+        """Those that hold a tick back and have no open execution any more."""
+        return await self._database.read(lambda c: [self._from_row(row) for row in c.execute(_FREED)])
 
     async def update_deployment(self, deployment: Deployment, *, reschedule: bool = False) -> bool:
         """Write the parts a user can change; the next fire time too with `reschedule`. False when it is gone."""
@@ -126,7 +138,8 @@ class DeploymentRows(Rows):
         given = {"deployment_id": deployment.id} | {f"new_{name}": row[name] for name in _CHANGEABLE}
         statement = _UPDATE
         if reschedule:
-            statement, given = _RESCHEDULE, given | {"new_next_fire_at": row["next_fire_at"]}
+            times = {f"new_{name}": row[name] for name in ("next_fire_at", "wake_at")}
+            statement, given = _RESCHEDULE, given | times
         return await self._database.write(lambda c: c.execute(statement, given).rowcount == 1)
 
     async def exchange_deployments(self, one_id: str, two_id: str, updated_at: datetime, updated_by: str) -> bool:
@@ -163,6 +176,7 @@ class DeploymentRows(Rows):
 
     def _to_row(self, deployment: Deployment) -> dict[str, Any]:
         token, description = deployment.endpoint_token, deployment.description
+        schedule, options = deployment.schedule, deployment.schedule_options
         return {
             "id": deployment.id,
             "environment_id": deployment.environment_id,
@@ -185,8 +199,15 @@ class DeploymentRows(Rows):
             "updated_by": deployment.updated_by,
             "description": None if description is None else storable_text(description),
             "mappings": storable_json(deployment.mappings_json),
-            "schedule": None if deployment.schedule is None else deployment.schedule.text,
+            "schedule": None if schedule is None else schedule.text,
+            "schedule_time_zone": None if schedule is None else schedule.time_zone,
+            "schedule_jitter_s": options.jitter_s,
+            "schedule_paused_until": maybe_epoch_ms(options.paused_until),
+            "schedule_overlap": options.overlap.value,
+            "schedule_catch_up_s": options.catch_up_s,
             "next_fire_at": maybe_epoch_ms(deployment.next_fire_at),
+            "wake_at": maybe_epoch_ms(deployment.wake_at),
+            "held_tick_at": maybe_epoch_ms(deployment.held_tick_at),
             "last_fire_at": maybe_epoch_ms(deployment.last_fire_at),
             "last_tick_at": maybe_epoch_ms(deployment.last_tick_at),
             "endpoint_id": deployment.endpoint_id,
@@ -220,8 +241,16 @@ class DeploymentRows(Rows):
             created_by=row.created_by,
             updated_at=from_epoch_ms(row.updated_at),
             updated_by=row.updated_by,
-            schedule=None if row.schedule is None else Schedule(row.schedule),
+            schedule=None if row.schedule is None else Schedule(row.schedule, row.schedule_time_zone or UTC),
+            schedule_options=ScheduleOptions(
+                row.schedule_jitter_s or 0,
+                maybe_instant(row.schedule_paused_until),
+                Overlap(row.schedule_overlap or Overlap.ALLOW),
+                row.schedule_catch_up_s,
+            ),
             next_fire_at=maybe_instant(row.next_fire_at),
+            wake_at=maybe_instant(row.wake_at),
+            held_tick_at=maybe_instant(row.held_tick_at),
             last_fire_at=maybe_instant(row.last_fire_at),
             last_tick_at=maybe_instant(row.last_tick_at),
             endpoint_id=row.endpoint_id,

@@ -120,8 +120,9 @@ _CARRIED = (
     executions.c.status,
     executions.c.due_at,
 )
-_OPEN_ONES = select(*_CARRIED).where(_IS_OPEN).order_by(executions.c.number)
 _ENDED = select(executions.c.id).where(text(f"NOT ({IS_OPEN})")).order_by(executions.c.number)
+_OPEN_ONES = select(*_CARRIED, executions.c.number).where(_IS_OPEN)
+_HAS_OPEN = select(executions.c.id).where(executions.c.deployment_id == bindparam("deployment_id"), _IS_OPEN).limit(1)
 _PENDING = select(*_CARRIED, executions.c.input_values).where(_THIS)
 
 
@@ -224,7 +225,13 @@ class ExecutionRows(Rows):
 
     async def list_open_executions(self) -> Sequence[PendingExecution]:
         """Every Pending or Running one, oldest first, without its values (an empty text)."""
-        return await self._database.read(lambda c: [_pending(row, "") for row in c.execute(_OPEN_ONES)])
+        rows = await self._database.read(lambda c: list(c.execute(_OPEN_ONES)))
+        return [_pending(row, "") for row in sorted(rows, key=lambda row: row.number)]
+
+    async def has_open_execution(self, deployment_id: str) -> bool:
+        """Whether an execution of that deployment has not ended."""
+        given = {"deployment_id": deployment_id}
+        return await self._database.read(lambda c: c.execute(_HAS_OPEN, given).first() is not None)
 
     async def get_pending(self, execution_id: str) -> PendingExecution | None:
         """One with its input values, for a pod; None when it is gone."""

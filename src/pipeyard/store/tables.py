@@ -34,7 +34,8 @@ _Number = BigInteger().with_variant(Integer(), "sqlite")
 
 # Written out, not bound: the planner uses a partial index only if it reads the same words in the query.
 IS_OPEN = "status IN ('Pending', 'Running')"
-WILL_FIRE = "next_fire_at IS NOT NULL"
+WILL_FIRE = "wake_at IS NOT NULL"
+IS_HOLDING = "held_tick_at IS NOT NULL"
 
 users = Table(
     "users",
@@ -119,14 +120,22 @@ deployments = Table(
     Column("description", Text),
     Column("mappings", Text, nullable=False),  # JSON, see domain.records
     Column("schedule", Text),
+    Column("schedule_time_zone", Text),  # this and the next four: null is the default
+    Column("schedule_jitter_s", Integer),
+    Column("schedule_paused_until", BigInteger),
+    Column("schedule_overlap", Text),
+    Column("schedule_catch_up_s", Integer),
     Column("next_fire_at", BigInteger),  # null: it is disabled
+    Column("wake_at", BigInteger),  # of the next tick, its jitter added
+    Column("held_tick_at", BigInteger),
     Column("last_fire_at", BigInteger),
     Column("last_tick_at", BigInteger),
     Column("endpoint_id", Text),  # null: it is periodic
     UniqueConstraint("environment_id", "name"),
     UniqueConstraint("environment_id", "endpoint_url_path"),
     # The scheduler's heap: what is due is at its front, whatever else is there.
-    Index("ix_deployments_due", "next_fire_at", "id", sqlite_where=text(WILL_FIRE), postgresql_where=text(WILL_FIRE)),
+    Index("ix_deployments_wake", "wake_at", "id", sqlite_where=text(WILL_FIRE), postgresql_where=text(WILL_FIRE)),
+    Index("ix_deployments_held", "id", sqlite_where=text(IS_HOLDING), postgresql_where=text(IS_HOLDING)),
 )
 
 servers = Table(
@@ -159,7 +168,7 @@ executions = Table(
     Column("endpoint_id", Text),  # at which it was accepted; behind the large ones because it was added later
     Index("ix_executions_pipeline_id_number", "pipeline_id", "number"),
     Index("ix_executions_deployment_id_number", "deployment_id", "number"),
-    Index("ix_executions_open", "number", sqlite_where=text(IS_OPEN), postgresql_where=text(IS_OPEN)),
+    Index("ix_executions_open", "deployment_id", sqlite_where=text(IS_OPEN), postgresql_where=text(IS_OPEN)),
 )
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, func, insert, select, text, update
+from sqlalchemy import Connection, Integer, bindparam, exists, func, insert, literal_column, or_, select, text, update
 
 from pipeyard.clock import maybe_epoch_ms, to_epoch_ms
 from pipeyard.domain.executions import ExecutionStatus, Tick
@@ -15,17 +15,24 @@ from pipeyard.errors import ConflictError
 from pipeyard.store.database import Rows
 from pipeyard.store.executions import ADD, ADD_SKIPPED, failure_text, new_row
 from pipeyard.store.prepared import Prepared
-from pipeyard.store.tables import deployments, executions, ticks
+from pipeyard.store.tables import IS_OPEN, deployments, executions, ticks
 
 _MOVE_ON = Prepared(
     update(deployments)
     .where(
         deployments.c.id == bindparam("deployment"),
-        deployments.c.next_fire_at == bindparam("seen_fire_at"),
+        deployments.c.next_fire_at.is_not_distinct_from(bindparam("seen_fire_at")),
+        deployments.c.held_tick_at.is_not_distinct_from(bindparam("seen_held")),
         deployments.c.updated_at == bindparam("seen_updated_at"),
+        or_(
+            bindparam("needs_idle", type_=Integer) == literal_column("0"),
+            ~exists().where(executions.c.deployment_id == bindparam("deployment"), text(f"executions.{IS_OPEN}")),
+        ),
     )
     .values(
         next_fire_at=bindparam("new_fire_at"),
+        wake_at=bindparam("new_wake_at"),
+        held_tick_at=bindparam("new_held"),
         last_tick_at=bindparam("newest"),
         last_fire_at=func.coalesce(bindparam("newest_run"), deployments.c.last_fire_at),
     )
@@ -45,21 +52,20 @@ _TAKE_OVER = Prepared(update(ticks).where(*_THIS, _WAS_SKIPPED).values(execution
 class TickRows(Rows):
     """Implements the part of `ports.DeploymentStore` that the clock drives."""
 
-    def add_ticks(self, firings: Sequence[Firing], server_id: str) -> asyncio.Future[frozenset[str]]:
-        """Store what becomes of due ticks and move their deployments on, all or nothing. The executions stored.
+    def add_ticks(self, firings: Sequence[Firing], server_id: str) -> asyncio.Future[Sequence[frozenset[str] | None]]:
+        """Store what becomes of due ticks and move deployments on, all or nothing. Of each, the executions stored.
 
-        None is of a deployment that is no longer as it was read; a tick that was dealt with before gives none either.
-        Raises ConflictError when the id of an execution is taken.
+        None: nothing was written of it, since the deployment is no longer as it was read, or is not idle but has to be.
+        A tick that was dealt with before gives no execution. Raises ConflictError when the id of one is taken.
         """
         prepared = [(_move(one), [_row(tick, server_id) for tick in one.ticks]) for one in firings]
 
-        def add(connection: Connection) -> frozenset[str]:
-            stored: list[str] = []
+        def add(connection: Connection) -> Sequence[frozenset[str] | None]:
             move_on, take, store = _MOVE_ON.on(connection), _TAKE.on(connection), _adding(connection)
-            for move, rows in prepared:
-                if move_on(move):
-                    stored += [row["id"] for row in rows if take(row) and store(row)]
-            return frozenset(stored)
+            return [
+                frozenset(row["id"] for row in rows if take(row) and store(row)) if move_on(move) else None
+                for move, rows in prepared
+            ]
 
         return self._database.write(add)
 
@@ -98,14 +104,18 @@ def _adding(connection: Connection) -> Callable[[dict[str, Any]], bool]:
 
 
 def _move(firing: Firing) -> dict[str, Any]:
-    deployment, due = firing.deployment, firing.ticks
+    deployment, onward = firing.deployment, firing.onward
     return {
         "deployment": deployment.id,
         "seen_fire_at": maybe_epoch_ms(deployment.next_fire_at),
+        "seen_held": maybe_epoch_ms(deployment.held_tick_at),
         "seen_updated_at": to_epoch_ms(deployment.updated_at),
-        "new_fire_at": to_epoch_ms(firing.next_fire_at),
-        "newest": to_epoch_ms(due[-1].due_at),
-        "newest_run": max((to_epoch_ms(tick.due_at) for tick in due if tick.skipped is None), default=None),
+        "needs_idle": int(onward.needs_idle),
+        "new_fire_at": maybe_epoch_ms(onward.next_fire_at),
+        "new_wake_at": maybe_epoch_ms(onward.wake_at),
+        "new_held": maybe_epoch_ms(onward.held_tick_at),
+        "newest": maybe_epoch_ms(onward.last_tick_at),
+        "newest_run": max((to_epoch_ms(tick.due_at) for tick in firing.ticks if tick.skipped is None), default=None),
     }
 
 

@@ -11,7 +11,7 @@ from pipeyard.sdk.calls import Call
 from pipeyard.sdk.constants import DEPLOYMENT_MODES, DEPLOYMENT_STATUS
 from pipeyard.sdk.deadlines import Deadline
 from pipeyard.sdk.declarations import InputSource, OutputDestination, to_dicts
-from pipeyard.sdk.deployment_requests import creation_timeout, deployment_request
+from pipeyard.sdk.deployment_requests import creation_timeout, deployment_request, pause_text
 from pipeyard.sdk.log_ranges import log_range, to_text
 from pipeyard.sdk.results import record, records
 from pipeyard.sdk.shapes import (
@@ -21,6 +21,7 @@ from pipeyard.sdk.shapes import (
     DeploymentLogLine,
     DeploymentRow,
     ExecutionResult,
+    FireTime,
 )
 
 SETTLED = (
@@ -54,6 +55,11 @@ class AsyncDeployments(AsyncPipelines):
         execution_timeout_s: int | None = None,
         endpoint_url_path: str | None = None,
         endpoint_token: str | None = None,
+        schedule_time_zone: str | None = None,
+        schedule_jitter_s: int | None = None,
+        schedule_paused_until: datetime | None = None,
+        schedule_overlap: str | None = None,
+        schedule_catch_up_s: int | None = None,
     ) -> Deployment:
         """Deploy a pipeline: a standing rule that turns calls, or time, into executions.
 
@@ -64,7 +70,8 @@ class AsyncDeployments(AsyncPipelines):
                 `DEPLOYMENT_EXECUTION_RULES`.
             mode: "elastic", a new isolated pod per execution, or "low_latency", one warm pod that all executions of
                 the deployment share with its memory and files. See `DEPLOYMENT_MODES`.
-            schedule: When it runs, in UTC: `minute hour day-of-month month day-of-week`. Periodic ones need it.
+            schedule: When it runs: `minute hour day-of-month month day-of-week`, in UTC unless `schedule_time_zone` is
+                set. Periodic ones need it.
             inputs_mapping: Where the inputs come from. Endpoints take what is not mapped from the call, by its name;
                 periodic deployments must map every input.
             outputs_mapping: Where the outputs go. Endpoints answer with what is not mapped; periodic deployments must
@@ -80,6 +87,11 @@ class AsyncDeployments(AsyncPipelines):
             execution_timeout_s: How long the code of one execution may run, in seconds; no limit unless it is set.
             endpoint_url_path: The last part of the endpoint's URL; the name unless it is set. Endpoints only.
             endpoint_token: The token of the endpoint; made by the server unless it is set. Endpoints only.
+            schedule_time_zone: The time zone of the schedule, such as "Europe/Paris". This and the rest: periodic only.
+            schedule_jitter_s: Each tick is fired up to so many seconds late, always the same for the same tick.
+            schedule_paused_until: No tick before is due; without a time zone it is local time.
+            schedule_overlap: What becomes of a tick while an execution is open: "allow", "skip" or "buffer_one".
+            schedule_catch_up_s: The largest delay, in seconds, at which a tick that was missed still runs.
 
         Returns:
             The deployment, as `get_deployment` gives it: `name`; for endpoints `endpoint_token`, which triggers it; for
@@ -109,6 +121,11 @@ class AsyncDeployments(AsyncPipelines):
                 "execution_timeout_s": execution_timeout_s,
                 "endpoint_url_path": endpoint_url_path,
                 "endpoint_token": endpoint_token,
+                "schedule_time_zone": schedule_time_zone,
+                "schedule_jitter_s": schedule_jitter_s,
+                "schedule_paused_until": pause_text(schedule_paused_until),
+                "schedule_overlap": schedule_overlap,
+                "schedule_catch_up_s": schedule_catch_up_s,
             },
         )
         await self._http.ask(Call("POST", self._url(route), json=request))
@@ -170,8 +187,14 @@ class AsyncDeployments(AsyncPipelines):
         schedule: str | None = None,
         wait_for_completion: bool = True,
         timeout_s: float | None = None,
+        *,
+        schedule_time_zone: str | None = None,
+        schedule_jitter_s: int | None = None,
+        schedule_paused_until: datetime | None = None,
+        schedule_overlap: str | None = None,
+        schedule_catch_up_s: int | None = None,
     ) -> Deployment:
-        """Change one property of a deployment.
+        """Change one property of a deployment. A schedule and all that begins with `schedule_` are one.
 
         Args:
             deployment_name: Its name.
@@ -179,6 +202,11 @@ class AsyncDeployments(AsyncPipelines):
             inputs_mapping: New `constant_value` or `datastore_path` of inputs. The kind of a source stays.
             outputs_mapping: New `datastore_path` of outputs. The kind of a destination stays.
             schedule: A new schedule, for periodic ones.
+            schedule_time_zone: As for `create_deployment`, and so is the rest.
+            schedule_jitter_s: From the next tick on.
+            schedule_paused_until: A time that has passed ends the pause.
+            schedule_overlap: From the next tick on.
+            schedule_catch_up_s: From the next tick on.
             wait_for_completion: Whether to wait until it is ready, or disabled.
             timeout_s: The longest wait in seconds; None waits without an end.
 
@@ -194,10 +222,31 @@ class AsyncDeployments(AsyncPipelines):
             "inputs_mapping": to_dicts("inputs_mapping", InputSource, inputs_mapping),
             "outputs_mapping": to_dicts("outputs_mapping", OutputDestination, outputs_mapping),
             "schedule": schedule,
+            "schedule_time_zone": schedule_time_zone,
+            "schedule_jitter_s": schedule_jitter_s,
+            "schedule_paused_until": pause_text(schedule_paused_until),
+            "schedule_overlap": schedule_overlap,
+            "schedule_catch_up_s": schedule_catch_up_s,
         }
         sent = {name: value for name, value in changes.items() if value is not None}
         await self._http.ask(Call("PATCH", self._url("deployments", deployment_name), json=sent))
         return await self._get_deployment(deployment_name, wait_for_completion, deadline)
+
+    async def get_next_fire_times(self, deployment_name: str, limit: int = 5) -> list[FireTime]:
+        """When the next ticks of a periodic deployment are due, without their jitter; none while it is disabled.
+
+        Args:
+            deployment_name: Its name.
+            limit: How many, up to 100.
+
+        Returns:
+            For each `due_at`, in UTC, and `local_time`, the same instant by the clock of its time zone.
+
+        Raises:
+            NotFoundError, SdkException: it is not periodic.
+        """
+        call = Call("GET", self._url("deployments", deployment_name, "fire-times"), {"limit": str(limit)})
+        return records(FireTime, (await self._http.ask(call))["fire_times"])
 
     async def list_deployments(self) -> list[DeploymentRow]:
         """All deployments: `name`, `pipeline_name`, `execution_rule`, `mode`, `is_enabled`, `created_at`, `status`.
