@@ -55,8 +55,10 @@ class PrometheusMeters:
         )
         self._accepted = Children(counter("executions_accepted_total", "Executions that were accepted", "trigger"))
         self._ended = Children(counter("executions_ended_total", "Executions that have ended", "status", "reason"))
-        self._fire_error_s = histogram("fire_error_seconds", "Ticks: actual start minus due", LATE_S)
-        self._dispatch_s = histogram("tick_dispatch_seconds", "Ticks: durable and in the lane, minus due", LATE_S)
+        self._fire_error_s = histogram("fire_error_seconds", "Ticks: actual start minus due, jitter aside", LATE_S)
+        self._dispatch_s = histogram(
+            "tick_dispatch_seconds", "Ticks: durable and in the lane, minus due, jitter aside", LATE_S
+        )
         self._looked_at = gauge("scheduler_last_look_timestamp_seconds", "When the scheduler last finished a look")
         self._build_s = Children(histogram("build_seconds", "Builds of pipelines", BUILD_S, "status"))
         self._commit_s = Children(
