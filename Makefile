@@ -49,12 +49,12 @@ bench: setup .bench/litserve/.ready
 # Ten thousand histories of schedulers that die, with clocks that jump; prints what happened in them. Then real servers that
 # are killed while the clock runs: some minutes.
 faults: setup
-	PIPEYARD_TEST_SEEDS=10000 .venv/bin/pytest -q -s tests/engine/test_scheduler_faults.py
+	PIPEYARD_TEST_SEEDS=10000 .venv/bin/pytest -q -s --timeout 0 tests/engine/test_scheduler_faults.py
 	.venv/bin/python -m tests.faults
 
 # Fire times of 2025 to 2030 in thirteen time zones, minute by minute.
 walk: setup
-	PIPEYARD_TEST_WALK=full .venv/bin/pytest -q -s tests/domain/test_fire_times.py
+	PIPEYARD_TEST_WALK=full .venv/bin/pytest -q -s --timeout 0 tests/domain/test_fire_times.py
 
 # `make fuzz MINUTES=1` is the short form: random requests after the OpenAPI description, against a platform of its own.
 fuzz: setup

@@ -113,6 +113,29 @@ def test_a_tick_that_runs_while_the_server_is_killed_ends_and_the_next_one_runs(
     assert [_lines(platform, row) for row in rows] == [["before", "after"]] * 2
 
 
+def test_a_tick_that_waits_runs_once_after_the_execution_that_a_killed_server_left(
+    own_platform: Platform, gate: Gate
+) -> None:
+    platform = own_platform
+    pipeline = platform.create_pipeline(WAITS, [Input("gate", "string")])
+    name = _deploy(platform, pipeline, "d", inputs_mapping=[InputSource("gate", constant_value=gate.url)])
+    with platform.http() as http:
+        changed = http.patch(f"/api/v1/deployments/{name}", json={"schedule_overlap": "buffer_one"})
+        assert changed.json()["schedule_overlap"] == "buffer_one"
+    fire(platform, {name: time.time()})
+    assert gate.arrived.acquire(timeout=30)
+    waits = int(time.time() * 1000) / 1000
+    fire(platform, {name: waits})
+    eventually(lambda: platform.sdk.get_deployment(name)["next_fire_at"] > to_wire(waits))
+    assert [row["status"] for row in ticks_of(platform, pipeline, name)] == ["Running"]
+    platform.kill()
+    gate.opened.set()
+    platform.start()
+    rows = _all_ended(platform, pipeline, 2)
+    assert rows[0]["due_at"] == to_wire(waits)
+    assert [_lines(platform, row) for row in rows] == [["before", "after"]] * 2
+
+
 def test_a_full_queue_skips_a_tick_with_the_reason(tmp_path: Path, gate: Gate) -> None:
     platform = Platform(tmp_path, queue_max_executions=1, stop_grace_s=0.5).start()
     try:
