@@ -79,9 +79,9 @@ def leave(place: Place) -> Prepared:
         _become(place.outside_uid)
     uid, gid = os.geteuid(), os.getegid()
     kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC)
-    _write("/proc/self/setgroups", "deny")
-    _write("/proc/self/uid_map", f"{POD_UID} {uid} 1")
-    _write("/proc/self/gid_map", f"{POD_UID} {gid} 1")
+    kernel.write("/proc/self/setgroups", "deny")
+    kernel.write("/proc/self/uid_map", f"{POD_UID} {uid} 1")
+    kernel.write("/proc/self/gid_map", f"{POD_UID} {gid} 1")
     return Prepared(trees)
 
 
@@ -113,7 +113,7 @@ def enter(place: Place, prepared: Prepared) -> None:
     kernel.make_read_only("/")
     # In a namespace of its own user code would have the rights to try the kernel's rarer calls. Nobody in here has any
     # more, once the capabilities of this process are given up.
-    _write("/proc/sys/user/max_user_namespaces", "0")
+    kernel.write("/proc/sys/user/max_user_namespaces", "0")
 
 
 def interpreter_binds(image: str) -> list[Bind]:
@@ -184,11 +184,3 @@ def _become(uid: int) -> None:
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
     kernel.set_dumpable(True)  # or /proc/self would still belong to root
-
-
-def _write(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
