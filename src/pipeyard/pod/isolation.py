@@ -8,6 +8,7 @@ enter(place, prepared)      # in the child: only what `place` binds can be seen 
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import stat
@@ -27,6 +28,12 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 _DEVICE_LINKS = (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2"))
 # Where the new root is put together. What lies there stays reachable: it is copied before it is covered.
 _SCAFFOLDS = ("/tmp", "/mnt", "/media")  # noqa: S108
+
+_WHERE_TO_ALLOW = {
+    errno.ENOSPC: " (see sysctl user.max_user_namespaces)",
+    errno.EPERM: " (see sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns; "
+    "in a container, its seccomp profile)",
+}
 
 
 class Bind:
@@ -78,7 +85,10 @@ def leave(place: Place) -> Prepared:
         trees = _clone_trees(place)
         _become(place.outside_uid)
     uid, gid = os.geteuid(), os.getegid()
-    kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC)
+    try:
+        kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC)
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}{_WHERE_TO_ALLOW.get(error.errno or 0, '')}") from None
     kernel.write("/proc/self/setgroups", "deny")
     kernel.write("/proc/self/uid_map", f"{POD_UID} {uid} 1")
     kernel.write("/proc/self/gid_map", f"{POD_UID} {gid} 1")
