@@ -65,5 +65,5 @@ def create_app(services: Services) -> FastAPI:
     # Added last is outermost: RequestIds, then the prefix, then the limit.
     app.add_middleware(BodyLimit, settings=services.settings)
     app.add_middleware(EnvironmentPrefix)
-    app.add_middleware(RequestIds)
+    app.add_middleware(RequestIds, is_logged=services.settings.access_log)
     return app
