@@ -11,13 +11,15 @@ import pytest
 
 from pipeyard.api.app import create_app
 from pipeyard.api.context import Services
+from pipeyard.monitoring.prometheus import PrometheusMeters
 from pipeyard.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
 
 async def lines_of(caplog: pytest.LogCaptureFixture, path: str, *, access_log: bool) -> list[str]:
-    app = create_app(cast(Services, SimpleNamespace(settings=Settings(access_log=access_log))))
+    services = SimpleNamespace(settings=Settings(access_log=access_log), meters=PrometheusMeters())
+    app = create_app(cast(Services, services))
     caplog.set_level(logging.INFO)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
         answer = await client.get(path)
