@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import logging
-from types import SimpleNamespace
-from typing import cast
 
 import httpx
 import pytest
 
-from pipeyard.api.app import create_app
-from pipeyard.api.context import Services
-from pipeyard.monitoring.prometheus import PrometheusMeters
 from pipeyard.settings import Settings
+from tests.api.applications import bare_application
 
 pytestmark = pytest.mark.anyio
 
 
 async def lines_of(caplog: pytest.LogCaptureFixture, path: str, *, access_log: bool) -> list[str]:
-    services = SimpleNamespace(settings=Settings(access_log=access_log), meters=PrometheusMeters())
-    app = create_app(cast(Services, services))
+    app = bare_application(Settings(access_log=access_log))
     caplog.set_level(logging.INFO)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
         answer = await client.get(path)
