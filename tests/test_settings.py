@@ -70,5 +70,14 @@ def test_a_value_that_is_not_usable_names_the_setting_and_what_is_allowed(name: 
         load_settings({}, {f"PIPEYARD_{name.upper()}": value})
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"), [("true", True), ("True", True), ("1", True), ("false", False), ("0", False)]
+)
+def test_a_flag_is_true_or_false(text: str, meant: bool) -> None:
+    assert load_settings({}, {"PIPEYARD_ACCESS_LOG": text}).access_log is meant
+    with pytest.raises(SettingsError, match="access_log: 'maybe' is not usable; allowed: true, false"):
+        load_settings({}, {"PIPEYARD_ACCESS_LOG": "maybe"})
+
+
 def test_every_default_is_usable() -> None:
     assert Settings()

@@ -39,9 +39,9 @@ def _empty_or(words: str, pattern: re.Pattern[str]) -> Allowed:
 
 
 _ABOVE_ZERO = Allowed("more than 0", lambda value: 0 < value < math.inf)
-_CATCH_UP = Allowed(
-    "10 or more", lambda value: 10 <= value < math.inf
-)  # a clock that was set is noticed within seconds
+_CATCH_UP = Allowed("10 or more", lambda value: 10 <= value < math.inf)  # a clock that was set is noticed in seconds
+_FLAG = Allowed("true, false", lambda value: isinstance(value, bool))
+_FLAGS = {"true": True, "false": False, "1": True, "0": False}
 _OFF = "0: all are kept."
 _ZERO_OR_MORE = Allowed("0 or more", lambda value: 0 <= value < math.inf)
 
@@ -58,6 +58,9 @@ class Settings:
     host: str = _setting("127.0.0.1", "Nobody else reaches a platform that was just started.")
     port: int = _setting(8642, "Free on most machines.", _from_to(0, 65535))
     public_url: str = _setting("", "Empty: the address that each request came to. Set it behind a proxy.")
+    access_log: bool = _setting(
+        False, "A proxy usually has one. A line for each answer, never with the query: it may hold a token.", _FLAG
+    )
     isolation_minimum: str = _setting(
         "process",
         "Starts everywhere; set `namespaces` where pods must be kept apart.",
@@ -221,9 +224,18 @@ def _read_file(file: Path) -> dict[str, Any]:
 def _convert(name: str, value: Any) -> Any:
     """The value in the type of the setting's default."""
     wanted: type[Any] = type(next(item.default for item in fields(Settings) if item.name == name))
+    if wanted is bool:
+        return _convert_flag(name, value)
     target: type[Any] = Path if issubclass(wanted, Path) else wanted
     try:
         converted = target(value)
     except (TypeError, ValueError):
         raise SettingsError(f"{name}: {value!r} is not usable; allowed: {wanted.__name__}") from None
     return converted.expanduser().absolute() if isinstance(converted, Path) else converted
+
+
+def _convert_flag(name: str, value: Any) -> bool:
+    text = str(value).lower()
+    if text not in _FLAGS:
+        raise SettingsError(f"{name}: {value!r} is not usable; allowed: {', '.join(_FLAGS)}")
+    return _FLAGS[text]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 from fastapi import FastAPI
 
@@ -13,6 +13,7 @@ from pipeyard.monitoring.prometheus import PrometheusMeters
 from pipeyard.settings import Settings
 
 
-def bare_application() -> FastAPI:
-    """As a server has it, but with nothing behind it."""
-    return create_app(cast(Services, SimpleNamespace(settings=Settings(), meters=PrometheusMeters())))
+def bare_application(settings: Settings | None = None, **services: Any) -> FastAPI:
+    """As a server has it, but with nothing behind it but these services."""
+    behind = {"settings": settings or Settings(), "meters": PrometheusMeters()} | services
+    return create_app(cast(Services, SimpleNamespace(**behind)))

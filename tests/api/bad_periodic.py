@@ -232,7 +232,7 @@ UPDATES = [
         "PATCH", update(w).path, {"json": {"is_enabled": False}}, authorization=None), 401, "no access token"),
     case("a call of a periodic deployment", lambda w: Bad(
         "POST", f"{API}/deployments/{periodic(w)}/executions", {"json": {}}), 400, "deployment",
-        "its schedule alone triggers it", "run_pipeline"),
+        "its schedule triggers it", "/run-now"),
     case("a token for a periodic deployment", lambda w: Bad(
         "POST", f"{API}/endpoints/{periodic(w)}/generate-new-token"), 400, "deployment", "has no endpoint token"),
     case("a call of a path like a periodic deployment's name", lambda w: Bad(

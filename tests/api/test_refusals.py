@@ -13,8 +13,6 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pipeyard.api.app import create_app
-from pipeyard.api.context import Services
 from pipeyard.api.triggers import read_trigger
 from pipeyard.domain.users import Environment, User
 from pipeyard.errors import DiskError, QueueFullError
@@ -23,6 +21,7 @@ from pipeyard.services.remembered import Remembered
 from pipeyard.services.signed_urls import SignedUrls
 from pipeyard.services.token_attempts import TokenAttempts
 from pipeyard.settings import Settings
+from tests.api.applications import bare_application
 
 pytestmark = pytest.mark.anyio
 
@@ -47,15 +46,14 @@ class Served:
         self.components: dict[str, Any] = {"store": {"status": "up"}}
         self.error: Exception | None = None
         identities = IdentityService(cast(Any, Store()), "0" * 64, 1800)
-        services = SimpleNamespace(
-            settings=Settings(**settings),
+        self.app = bare_application(
+            Settings(**settings),
             identities=identities,
             token_attempts=TokenAttempts(MOST),
             environments=Remembered(self._environment),
             data_store=SimpleNamespace(urls=SignedUrls(b"0" * 32, 60)),
             health=self._health,
         )
-        self.app = create_app(cast(Services, services))
         self.app.add_route("/raises", self._raise, methods=["POST"])
 
     async def _environment(self, name: str) -> Environment:

@@ -314,6 +314,8 @@ def test_a_minimum_that_the_machine_lacks_is_refused_by_name(tmp_path, monkeypat
     from pipeyard.runtimes.process import runtime as module
 
     monkeypatch.setattr(module, "probe", lambda *_: (IsolationLevel.PROCESS, "unshare: Operation not permitted"))
+    runtime = asyncio.run(ProcessRuntime.open(tmp_path))
+    assert runtime.describe()["isolation"] == "process, since namespaces fail: unshare: Operation not permitted"
     with pytest.raises(PodError, match="unshare: Operation not permitted"):
         asyncio.run(ProcessRuntime.open(tmp_path, PodOptions(minimum=IsolationLevel.NAMESPACES)))
 

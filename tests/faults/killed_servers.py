@@ -19,7 +19,7 @@ from tests.ticks import MINUTE_S, to_wire
 DEPLOYMENTS = 200
 WARM = 6  # of them in low latency, each with a pod that outlives the server
 # When the server is killed, in seconds from the start of a minute, and for how long it is away.
-KILLS = ((0.1, 0.0), (2.0, 3.0), (59.0, 4.0))
+KILLS = ((0.01, 0.0), (2.0, 3.0), (59.0, 4.0))
 PRINTS = "def main(): print('ran')"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeyard import Input, InputSource, NotFoundError, Output, OutputDestination
+from pipeyard import Input, InputSource, NotFoundError, Output, OutputDestination, SdkException
 
 SOURCE = """
 import time
@@ -124,6 +124,29 @@ def test_a_schedule_has_a_time_zone_and_options_and_is_previewed(live: Any, pipe
     live.update_deployment(pipeline, is_enabled=False)
     assert live.get_next_fire_times(pipeline) == []
     live.delete_deployment(pipeline)
+
+
+def test_a_periodic_deployment_is_run_now_and_for_times_that_have_passed(live: Any, pipeline: str) -> None:
+    live.create_deployment(
+        pipeline,
+        pipeline,
+        "periodic",
+        schedule="0 0 1 * *",
+        inputs_mapping=[InputSource("n", constant_value=3)],
+        outputs_mapping=[OutputDestination("n", is_null=True)],
+    )
+    now = live.run_deployment_now(pipeline)["execution_id"]
+    begin, end = (datetime(2025, month, 1, tzinfo=timezone.utc) for month in (2, 4))
+    made = live.backfill_deployment(pipeline, begin, end, max_executions=2)
+    assert [row["due_at"] for row in made] == ["2025-02-01T00:00:00.000Z", "2025-03-01T00:00:00.000Z"]
+    assert live.backfill_deployment(pipeline, begin, end) == []
+    listed = live.list_executions(deployment_name=pipeline)
+    assert {row["execution_id"] for row in listed} == {now, *(row["execution_id"] for row in made)}
+    assert {row["created_by"] for row in listed} == {live.who_am_i()["id"]}
+    with pytest.raises(ValueError, match=r"must be a datetime"):
+        live.backfill_deployment(pipeline, "2025-01-01", end)
+    with pytest.raises(SdkException, match="the range has 3 fire times, which is more than 2"):
+        live.backfill_deployment(pipeline, datetime(2025, 1, 1, tzinfo=timezone.utc), end, max_executions=2)
 
 
 def test_metrics_can_be_asked_for(live: Any, pipeline: str) -> None:

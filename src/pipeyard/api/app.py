@@ -68,7 +68,7 @@ def create_app(services: Services) -> FastAPI:
     # Added last is outermost: RequestMeters, RequestIds, then the prefix, then the limit.
     app.add_middleware(BodyLimit, settings=services.settings)
     app.add_middleware(EnvironmentPrefix)
-    app.add_middleware(RequestIds)
+    app.add_middleware(RequestIds, is_logged=services.settings.access_log)
     routes = {one.endpoint: one.path for one in iter_route_contexts(app.routes) if one.endpoint and one.path}
     app.add_middleware(RequestMeters, meters=services.meters, routes=routes)
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from pipeyard.services.installation import DEFAULT_ENVIRONMENT
 from pipeyard.settings import Settings
 from pipeyard.wire import API_PREFIX, SIGNED_CONTENT_PATH
 
+access_log = logging.getLogger("pipeyard.access")
+
 _PREFIX = re.compile(r"/environments/([^/]+)(?=/)")
 _TAKES_FILES = re.compile(
     rf"{API_PREFIX}/(pipelines/[^/]+/run|deployments/[^/]+/executions)|/endpoints/[^/]+|{SIGNED_CONTENT_PATH}"
@@ -24,10 +27,11 @@ _SLACK_BYTES = 1_000_000  # form fields and boundaries beside what is limited
 
 
 class RequestIds:
-    """Each request gets an id: in the scope, in error bodies and in a header."""
+    """Each request gets an id: in the scope, in error bodies, in a header, and in the access log if there is one."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, is_logged: bool) -> None:
         self._app = app
+        self._is_logged = is_logged
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -35,13 +39,24 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         request_id = scope["pipeyard.request_id"] = secrets.token_hex(8)
+        raw_path = scope["raw_path"]  # as it was sent: what is within changes it
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                if self._is_logged:
+                    _log(scope, raw_path, message["status"], request_id)
             await send(message)
 
         await self._app(scope, receive, send_with_id)
+
+
+def _log(scope: Scope, raw_path: bytes, status: int, request_id: str) -> None:
+    """Never the query, which may be a token. The path is still encoded, so a line stays a line."""
+    address = scope["client"][0] if scope["client"] else "-"
+    access_log.info(
+        '%s "%s %s" %d %s', address, scope["method"], raw_path.decode("ascii", "replace"), status, request_id
+    )
 
 
 class RequestMeters:

@@ -102,7 +102,8 @@ def _wait_for_outputs(sdk: CraftAiSdk, deployment: Mapping[str, Any], execution_
 def read_inputs(deployment: Mapping[str, Any], values: list[str], data: str | None) -> dict[str, Any]:
     """Values by endpoint input name; a Path is a file to send. Raises InvalidInputError before anything is sent."""
     if deployment["execution_rule"] != "endpoint":
-        raise InvalidInputError(deployment["name"], "is periodic: its schedule alone triggers it")
+        name = deployment["name"]
+        raise InvalidInputError(name, "is periodic: its schedule triggers it", f"pipeyard deployment run-now {name}")
     types = {
         mapping["endpoint_input_name"]: mapping["data_type"]
         for mapping in deployment["inputs_mapping"]

@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 
+from . import kernel
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,7 +92,7 @@ def _create_v2(pod_id: str, memory_max_bytes: int | None, processes_max: int) ->
     with contextlib.suppress(OSError):  # then the limits cannot be written, and there is no group
         os.makedirs(parent, exist_ok=True)
         for above in (_ROOT, parent):
-            _write(f"{above}/cgroup.subtree_control", "+memory +pids")
+            kernel.write(f"{above}/cgroup.subtree_control", "+memory +pids")
     path = _make(f"{parent}/{pod_id}", limits, {"memory.swap.max": 0} if memory_max_bytes is not None else {})
     return Groups(path if memory_max_bytes is not None else None, path)
 
@@ -103,13 +105,13 @@ def _make(path: str, limits: dict[str, int], wishes: Mapping[str, int] | None = 
         return None
     try:
         for name, value in limits.items():
-            _write(f"{path}/{name}", str(value))
+            kernel.write(f"{path}/{name}", str(value))
     except OSError:
         os.rmdir(path)
         return None
     for name, value in (wishes or {}).items():
         with contextlib.suppress(OSError):
-            _write(f"{path}/{name}", str(value))
+            kernel.write(f"{path}/{name}", str(value))
     return path
 
 
@@ -126,11 +128,3 @@ def _open_any(*paths: str) -> int | None:
 
 def _read(descriptor: int) -> str:
     return os.pread(descriptor, 4096, 0).decode()
-
-
-def _write(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)

@@ -19,17 +19,20 @@ _UNNOTICED_BYTES = 1024 * 1024
 _ENTRIES_PER_LOOK = 2000
 # A file takes an inode and its name, however empty.
 _LEAST_BYTES = 4096
+# The names of the folders that wait to be looked into are in memory: more of them count as too much.
+_WAITING_FOLDERS_MAX = 300_000
 
 
 class DiskLimit:
     """At most `most_bytes` in `folders`, which lie on one file system, and in files deleted there and still open."""
 
-    __slots__ = ("_folders", "_free_bytes", "_measuring", "most_bytes", "was_exceeded")
+    __slots__ = ("_device", "_folders", "_free_bytes", "_measuring", "most_bytes", "was_exceeded")
 
     def __init__(self, most_bytes: int, folders: Sequence[str]) -> None:
         self.most_bytes = most_bytes
         self.was_exceeded = False
         self._folders = folders
+        self._device = os.stat(folders[0]).st_dev
         self._free_bytes: int | None = None  # when it was measured last
         self._measuring: Iterator[int] | None = None
 
@@ -46,7 +49,10 @@ class DiskLimit:
         return self.was_exceeded
 
     def _has_shrunk(self) -> bool:
-        status = os.statvfs(self._folders[0])
+        try:
+            status = os.statvfs(self._folders[0])
+        except OSError:  # user code may remove the folder where it has no place of its own
+            return False
         free_bytes = status.f_bfree * status.f_frsize
         if self._free_bytes is not None and self._free_bytes - free_bytes < _UNNOTICED_BYTES:
             self._free_bytes = max(free_bytes, self._free_bytes)
@@ -64,21 +70,24 @@ class DiskLimit:
         yield used_bytes
 
     def _sizes(self) -> Iterator[int]:
-        device = os.stat(self._folders[0]).st_dev
-        folders = list(self._folders)
-        while folders:
+        waiting = [("", folder) for folder in self._folders]  # the path above, which many share, and the name
+        while waiting:
+            folder = os.path.join(*waiting.pop())
             try:
-                with os.scandir(folders.pop()) as entries:
+                with os.scandir(folder) as entries:
                     for entry in entries:
                         with contextlib.suppress(FileNotFoundError):
                             yield _size_bytes(entry.stat(follow_symlinks=False))
                             if entry.is_dir(follow_symlinks=False):
-                                folders.append(entry.path)
+                                waiting.append((folder, entry.name))
+                                if len(waiting) > _WAITING_FOLDERS_MAX:
+                                    yield self.most_bytes + 1
+                                    return
             except OSError as error:
                 # A path longer than the kernel takes: what is hidden below counts as too much.
                 if error.errno == errno.ENAMETOOLONG:
                     yield self.most_bytes + 1
-        yield from _deleted_sizes(device)
+        yield from _deleted_sizes(self._device)
 
 
 def _size_bytes(status: os.stat_result) -> int:

@@ -36,7 +36,7 @@ def isolate(arguments: list[str]) -> None:
     try:
         prepared = isolation.leave(place)
     except OSError as error:
-        _fail(str(error))
+        _fail(error.strerror or str(error))
     pid = os.fork()
     if pid == 0:
         _first_process(place, prepared, command, description.get("cwd"))
@@ -53,7 +53,7 @@ def _first_process(place: isolation.Place, prepared: isolation.Prepared, command
         kernel.set_parent_death_signal(signal.SIGKILL)
         isolation.enter(place, prepared)
     except OSError as error:
-        _fail(str(error))
+        _fail(error.strerror or str(error))
     pid = os.fork()
     if pid == 0:
         _exec(command, cwd)

@@ -8,6 +8,7 @@ enter(place, prepared)      # in the child: only what `place` binds can be seen 
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import stat
@@ -27,6 +28,12 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 _DEVICE_LINKS = (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2"))
 # Where the new root is put together. What lies there stays reachable: it is copied before it is covered.
 _SCAFFOLDS = ("/tmp", "/mnt", "/media")  # noqa: S108
+
+_WHERE_TO_ALLOW = {
+    errno.ENOSPC: " (see sysctl user.max_user_namespaces)",
+    errno.EPERM: " (see sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns; "
+    "in a container, its seccomp profile)",
+}
 
 
 class Bind:
@@ -78,10 +85,13 @@ def leave(place: Place) -> Prepared:
         trees = _clone_trees(place)
         _become(place.outside_uid)
     uid, gid = os.geteuid(), os.getegid()
-    kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC)
-    _write("/proc/self/setgroups", "deny")
-    _write("/proc/self/uid_map", f"{POD_UID} {uid} 1")
-    _write("/proc/self/gid_map", f"{POD_UID} {gid} 1")
+    try:
+        kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC)
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}{_WHERE_TO_ALLOW.get(error.errno or 0, '')}") from None
+    kernel.write("/proc/self/setgroups", "deny")
+    kernel.write("/proc/self/uid_map", f"{POD_UID} {uid} 1")
+    kernel.write("/proc/self/gid_map", f"{POD_UID} {gid} 1")
     return Prepared(trees)
 
 
@@ -113,7 +123,7 @@ def enter(place: Place, prepared: Prepared) -> None:
     kernel.make_read_only("/")
     # In a namespace of its own user code would have the rights to try the kernel's rarer calls. Nobody in here has any
     # more, once the capabilities of this process are given up.
-    _write("/proc/sys/user/max_user_namespaces", "0")
+    kernel.write("/proc/sys/user/max_user_namespaces", "0")
 
 
 def interpreter_binds(image: str) -> list[Bind]:
@@ -184,11 +194,3 @@ def _become(uid: int) -> None:
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
     kernel.set_dumpable(True)  # or /proc/self would still belong to root
-
-
-def _write(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)

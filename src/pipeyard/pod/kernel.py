@@ -152,3 +152,12 @@ def pivot_root(new_root: str) -> None:
     _check(_libc.pivot_root(b".", b"."), "pivot_root")
     _check(_libc.umount2(b".", MNT_DETACH), "umount2")
     os.chdir("/")
+
+
+def write(path: str, text: str) -> None:
+    """Give a value to a file of the kernel, in one write."""
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)

@@ -44,8 +44,8 @@ class Limits:
     def enter(self) -> None:
         """Called by the worker's process before it becomes user code."""
         self._groups.enter()
-        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-            file.write(str(_OOM_SCORE))
+        with contextlib.suppress(OSError):
+            kernel.write("/proc/self/oom_score_adj", str(_OOM_SCORE))
         _lower(resource.RLIMIT_FSIZE, self._disk.most_bytes)
         if not self._groups.limits_processes:
             # The kernel counts per user id and user namespace: in a place of its own, those of this pod.

@@ -93,10 +93,10 @@ class PodFolder:
     def remove(self) -> None:
         """Delete the folder, and the cgroup of its processes, which are gone. Idempotent."""
         cgroups.remove(self.path.name)
+        if not self.path.exists():
+            return
         try:
             shutil.rmtree(self.path)
-        except FileNotFoundError:
-            return
         except (OSError, RecursionError):
             # User code has closed folders to their owner, or put thousands into one another: these programs cope.
             for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):

@@ -23,7 +23,9 @@ def probe(program: Path, outside_uid: int) -> tuple[IsolationLevel, str]:
         return IsolationLevel.PROCESS, str(error)
     if result.returncode == 0:
         return IsolationLevel.NAMESPACES, ""
-    return IsolationLevel.PROCESS, result.stderr.strip() or f"the probe ended with code {result.returncode}"
+    return IsolationLevel.PROCESS, result.stderr.strip().removeprefix(
+        "cannot isolate: "
+    ) or f"the probe ended with code {result.returncode}"
 
 
 def describe_limits() -> str:

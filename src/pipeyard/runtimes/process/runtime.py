@@ -77,7 +77,7 @@ class ProcessRuntime:
 
     def describe(self) -> dict[str, str]:
         """What this machine gives to pods, and what it lacks, for people."""
-        lack = f", for want of more: {self._lack}" if self._lack else ""
+        lack = f", since namespaces fail: {self._lack}" if self._lack else ""
         return {"isolation": f"{self.isolation.value}{lack}", "limits": describe_limits()}
 
     @property
