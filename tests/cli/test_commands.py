@@ -228,7 +228,7 @@ def test_variables_are_set_listed_without_values_and_removed(shell: Shell) -> No
     assert shell("env", "rm", "CLI_A", "--json").json == {"deleted": ["CLI_A"], "failed": []}
     done = shell("env", "rm", "CLI_B", "CLI_A", "CLI_C", status=1)
     assert done.out == "deleted CLI_B\ndeleted CLI_C\n"
-    assert done.err == 'pipeyard: no environment variable named "CLI_A"; `list` shows what there is\n'
+    assert done.err == 'pipeyard: no environment variable named "CLI_A"; `ls` shows what there is\n'
     assert "CLI_A" not in shell("env", "ls").out
 
 

@@ -307,11 +307,12 @@ def test_what_cannot_be_written_is_refused(sdk: Any, given: Any) -> None:
 # --- the rest ---
 
 
-def test_sizes_are_text_in_powers_of_1024(sdk: Any, api: FakeServer) -> None:
+def test_sizes_are_text_in_powers_of_1024_beside_the_number(sdk: Any, api: FakeServer) -> None:
     sizes = {0: "0.00 B", 1023: "1023.00 B", 1536: "1.50 KB", 1024**3: "1.00 GB", 2 * 1024**5: "2048.00 TB"}
     for size, text in sizes.items():
         api.on("POST", f"{API}/data-store/information", {"path": "p", "last_modified": "t", "size": size})
-        assert sdk.get_data_store_object_information("p") == {"path": "p", "last_modified": "t", "size": text}
+        information = sdk.get_data_store_object_information("p")
+        assert information == {"path": "p", "last_modified": "t", "size": text, "size_bytes": size}
 
 
 @pytest.mark.parametrize("last_token", [{}, {"continuation_token": None}, {"continuation_token": ""}])

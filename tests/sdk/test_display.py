@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pty
+import re
 import subprocess
 import sys
 import types
@@ -30,7 +31,7 @@ print("end of output")
 """
 
 
-def run_in_terminal(program: str) -> str:
+def run_in_terminal(program: str, columns: int = 100) -> str:
     """What a person sees of a program in a terminal."""
     reading, terminal = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if name not in ("CRAFT_AI_EXECUTION_ID",)}
@@ -39,7 +40,7 @@ def run_in_terminal(program: str) -> str:
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
-        env=environment | {"TERM": "xterm", "COLUMNS": "100"},
+        env=environment | {"TERM": "xterm", "COLUMNS": str(columns)},
     )
     os.close(terminal)
     seen = b""
@@ -60,6 +61,14 @@ def test_a_terminal_has_bars_and_the_log() -> None:
     seen = run_in_terminal(PROGRAM.format(verbose=None))
     for text in ("Uploading data", "MB", "Building p", "a line of [the] log", "end of output"):
         assert text in seen
+
+
+def test_a_narrow_terminal_has_one_line_without_a_bar() -> None:
+    seen = run_in_terminal(PROGRAM.format(verbose=None), columns=30)
+    frames = [frame for frame in re.split(r"[\r\n]|\x1b\[[0-9;?]*[A-Za-z]", seen) if "Uploading" in frame]
+    assert frames
+    assert all("━" not in frame and len(frame) <= 30 and "Uploading data" in frame for frame in frames)
+
 
 
 def test_a_terminal_has_nothing_where_nothing_is_wanted() -> None:

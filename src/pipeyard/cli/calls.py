@@ -136,12 +136,13 @@ def _read_one(key: str, data_type: str, text: str) -> Any:
 
 def _read_object(data: str) -> dict[str, Any]:
     text = read_stdin() if data == "-" else read_text(Path(data[1:])) if data.startswith("@") else data
+    wrong = CommandLineError if text is data else InvalidInputError
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidInputError("--data", f"is not JSON: {error}") from None
+        raise wrong("--data", f"is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise InvalidInputError("--data", f"must be a JSON object, got {type(value).__name__}")
+        raise wrong("--data", f"must be a JSON object, got {type(value).__name__}")
     return value
 
 

@@ -126,12 +126,12 @@ def read_input(text: str) -> Input:
     declared, has_default, default = text.partition("=")
     name, _, data_type = declared.partition(":")
     _check_type("--input", text, name, data_type)
-    return Input(
-        name.removesuffix("?"),
-        data_type,
-        is_required=not (has_default or name.endswith("?")),
-        default_value=read_value(f"--input {name}", data_type, default) if has_default else None,
-    )
+    try:
+        default_value = read_value(f"--input {name}", data_type, default) if has_default else None
+    except InvalidInputError as error:
+        raise CommandLineError(error.field, error.problem, error.allowed) from None
+    is_required = not (has_default or name.endswith("?"))
+    return Input(name.removesuffix("?"), data_type, is_required=is_required, default_value=default_value)
 
 
 def read_output(text: str) -> Output:
@@ -217,4 +217,4 @@ def read_instant(option: str, text: str | None) -> datetime | None:
         return datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
         allowed = '"now", or an instant such as 2026-12-24T18:00:00+01:00'
-        raise InvalidInputError(option, f"{text[:60]!r} is not an instant", allowed) from None
+        raise CommandLineError(option, f"{text[:60]!r} is not an instant", allowed) from None

@@ -12,6 +12,7 @@ from pipeyard.errors import InvalidInputError, PipeyardError
 USAGE = 2
 _LENGTH_MAX = 2_000
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+_LISTED_BY_LS = ("no object ", "no environment variable ")
 _BUILD_ENDED = "The pipeline could not be created:"
 
 
@@ -92,6 +93,8 @@ def _remedy(status_code: int | None, message: str) -> str | None:
     if status_code == 401:
         return "use `pipeyard login`, or set CRAFT_AI_SDK_TOKEN"
     if status_code == 404:
+        if message.startswith(_LISTED_BY_LS):
+            return "`ls` shows what there is"
         is_a_thing = message.startswith("no ")
         return "`list` shows what there is" if is_a_thing else "the platform may be older than this command: upgrade it"
     return None

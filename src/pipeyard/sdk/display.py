@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 VERBOSE_VARIABLE = "SDK_VERBOSE_LOG"
+_WIDE_ENOUGH = 80  # columns of a terminal for a bar, bytes and speed beside what is done
 _SAID_AFTER_S = 1.0  # what took less is not worth a line
 
 
@@ -142,6 +143,7 @@ def _new_progress() -> Progress:
         TimeElapsedColumn,
         TransferSpeedColumn,
     )
+    from rich.table import Column  # noqa: PLC0415
 
     class BytesColumn(DownloadColumn):
         """Bytes, where a task counts any."""
@@ -153,14 +155,10 @@ def _new_progress() -> Progress:
         def render(self, task: Any) -> Any:
             return super().render(task) if task.total else ""
 
-    columns = [
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        BytesColumn(),
-        SpeedColumn(),
-    ]
-    return Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    description = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True))  # cut, not wrapped
+    columns = [BarColumn(), BytesColumn(), SpeedColumn()] if console.width >= _WIDE_ENOUGH else []
+    return Progress(SpinnerColumn(), description, *columns, TimeElapsedColumn(), console=console, transient=True)
 
 
 class _WatchedFile(Reader):

@@ -27,13 +27,13 @@ def records(kind: type[T], rows: Iterable[Mapping[str, Any]]) -> list[T]:
 
 
 def with_size(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An object of the data store with its size as text."""
+    """An object of the data store with its size as text beside the number."""
     size = float(item["size"])
     for unit in _SIZE_UNITS:
         if size < 1024 or unit == _SIZE_UNITS[-1]:
             break
         size /= 1024
-    return {**item, "size": f"{size:.2f} {unit}"}
+    return {**item, "size": f"{size:.2f} {unit}", "size_bytes": item["size"]}
 
 
 class Record(dict[str, Any]):

@@ -290,6 +290,7 @@ class DataStoreObject(TypedDict):
     path: str
     last_modified: str
     size: str
+    size_bytes: int
 
 
 class DeletedObject(TypedDict):

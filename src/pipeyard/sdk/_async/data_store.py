@@ -138,7 +138,7 @@ class AsyncDataStore(AsyncEndpoints):
             folder_path: The folder; all of the data store without one.
 
         Returns:
-            Objects with `path`, `last_modified`, and `size` as text such as "1.50 KB", in powers of 1024.
+            Objects with `path`, `last_modified`, `size_bytes`, and `size` as text such as "1.50 KB", in powers of 1024.
 
         Raises:
             SdkException.
