@@ -14,6 +14,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from cryptography.fernet import Fernet
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
@@ -21,7 +22,8 @@ from sqlalchemy.pool import NullPool
 from pipeyard.errors import StoreError
 from pipeyard.logs.sqlite import STEPS, SqliteLogStore
 from pipeyard.store import migrations
-from pipeyard.store.migrations import upgrade
+from pipeyard.store.migrations import newest_revision, upgrade
+from pipeyard.store.migrations.steps import take_steps
 from pipeyard.store.sqlite import SqliteStore
 from pipeyard.store.tables import metadata
 
@@ -49,13 +51,22 @@ def clauses(sql: str) -> list[str]:
 
 def test_the_tables_equal_the_sum_of_the_migrations(engine: Engine) -> None:
     with engine.begin() as connection:
-        upgrade(connection)
+        take_steps(connection, None, newest_revision())
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
         migrated = schema(connection)
     created = create_engine("sqlite://", poolclass=NullPool)
     with created.connect() as connection:
-        metadata.create_all(connection)
+        upgrade(connection)
         assert schema(connection) == migrated
+        assert MigrationContext.configure(connection).get_current_revision() == newest_revision()
+
+
+def test_the_files_of_the_migrations_are_named_after_them() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    scripts = list(ScriptDirectory.from_config(config).walk_revisions())
+    assert [Path(script.path).name[:5] for script in scripts] == [f"r{script.revision}" for script in scripts]
+    assert scripts[0].revision == newest_revision()
 
 
 def test_an_upgrade_keeps_deployments_and_their_executions(engine: Engine) -> None:

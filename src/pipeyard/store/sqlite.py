@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -84,7 +86,7 @@ class SqliteDatabase:
     ) -> SqliteDatabase:
         """`check` looks at the database before anything is served. Raises StoreError."""
         writing, reading = _writing_engine(path), _reading_engine(path)
-        with _opening(path):
+        with _opening(path), _in_turn(path.parent):
             path.touch(mode=0o600)  # the files beside it take its mode
             with writing.begin() as connection:
                 upgrade(connection)
@@ -146,6 +148,20 @@ def _opening(path: Path) -> Iterator[None]:
         raise StoreError(f"the database {path} cannot be opened: {getattr(error, 'orig', error)}") from error
     except StoreError as error:
         raise StoreError(f"the database {path} cannot be opened: {error.message}") from None
+
+
+@contextmanager
+def _in_turn(folder: Path) -> Iterator[None]:
+    """SQLite lets nobody wait who begins a write-ahead log: two that did at once would find it locked.
+
+    The folder is locked, not the file: closing a file takes all locks of SQLite on it away from this process.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _writing_engine(path: Path) -> Engine:

@@ -1,4 +1,4 @@
-"""Run by Alembic: the connection comes from `migrations.upgrade`."""
+"""Run by Alembic: the connection comes from `migrations.steps`."""
 
 from __future__ import annotations
 
