@@ -88,7 +88,7 @@ def _started_at(execution: Execution | None) -> datetime:
 
 
 def _copy(first: Deployment, number: int, due_at: datetime) -> Deployment:
-    return replace(first, id=uuid.uuid4().hex, name=f"d{number}", schedule=EVERY_MINUTE, next_fire_at=due_at)
+    return replace(first, id=uuid.uuid4().hex, name=f"d{number}", schedule=EVERY_MINUTE, next_fire_at=due_at, wake_at=due_at)
 
 
 def _after(due_at: datetime, instants: list[datetime]) -> list[float]:

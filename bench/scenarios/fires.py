@@ -98,6 +98,7 @@ def _copy(path: Path, count: int) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(deployments)")]
         changed = {"id": "'copy-' || number", "name": "'copy-' || number", "next_fire_at": "next_fire_at + number"}
+        changed["wake_at"] = changed["next_fire_at"]
         chosen = ", ".join(changed.get(column, column) for column in columns)
         connection.execute(
             "WITH RECURSIVE numbers(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < ?) "
