@@ -22,6 +22,7 @@ from pipeyard.data_folder import DataFolder
 from pipeyard.domain.deployments import Deployment, DeploymentStatus
 from pipeyard.domain.executions import Execution, ExecutionFilter, ExecutionStatus, PendingExecution
 from pipeyard.domain.schedules import Schedule
+from pipeyard.interpreter import share_the_interpreter, spare_the_collector
 from pipeyard.server import open_adapters
 from pipeyard.settings import Settings
 from pipeyard.wiring import Platform, wire
@@ -33,11 +34,12 @@ EVERY_MINUTE = Schedule("* * * * *")
 
 async def main(folder: Path, count: int) -> None:
     """Print {"dispatched_ms", "started_ms"}: after the tick, each ascending."""
-    sys.setswitchinterval(0.0005)  # as in a server
+    share_the_interpreter()
     settings, data = Settings(data_dir=folder), DataFolder(folder)
     with data.locked():
         platform = await wire(settings, data, "http://127.0.0.1:9", await open_adapters(settings, data))
         await platform.engine.start()
+        spare_the_collector()
         try:
             print(json.dumps(await _fire(platform, count)))
         finally:
@@ -88,7 +90,9 @@ def _started_at(execution: Execution | None) -> datetime:
 
 
 def _copy(first: Deployment, number: int, due_at: datetime) -> Deployment:
-    return replace(first, id=uuid.uuid4().hex, name=f"d{number}", schedule=EVERY_MINUTE, next_fire_at=due_at, wake_at=due_at)
+    return replace(
+        first, id=uuid.uuid4().hex, name=f"d{number}", schedule=EVERY_MINUTE, next_fire_at=due_at, wake_at=due_at
+    )
 
 
 def _after(due_at: datetime, instants: list[datetime]) -> list[float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ from pipeyard.images.enclosure import Enclosure
 from pipeyard.images.git_access import program_versions
 from pipeyard.images.git_repositories import GitRepositories
 from pipeyard.images.venv import VenvImageBuilder
+from pipeyard.interpreter import share_the_interpreter, spare_the_collector
 from pipeyard.logs.sqlite import SqliteLogStore
 from pipeyard.monitoring.prometheus import PrometheusMeters
 from pipeyard.ports import Adapters, DataStore
@@ -42,8 +42,7 @@ async def serve(settings: Settings, announce: Callable[[Platform, Credentials, P
     """Run until a signal: SIGINT ends the pods too, SIGTERM leaves them to the next start."""
     # Images and code are read by the pods' user; what is secret is written with mode 600 whatever this is.
     os.umask(0o022)
-    # The store's writer thread needs its turn while the event loop is busy; the default, 5 ms, can add up to seconds.
-    sys.setswitchinterval(0.0005)
+    share_the_interpreter()
     folder = DataFolder(settings.data_dir)
     with folder.locked(), listen(settings) as listener:
         url = local_url(listener)
@@ -64,6 +63,7 @@ async def serve(settings: Settings, announce: Callable[[Platform, Credentials, P
             settings.client_stall_s,
         )
         ends_pods = watch_signals(server, platform.notices.close)
+        spare_the_collector()
         await server.serve(sockets=[listener])
         await platform.scheduler.stop()
         if ends_pods():

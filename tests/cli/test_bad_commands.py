@@ -73,7 +73,7 @@ CASES = [
     bad("pipeline create never --folder outside", "main.py:1", "cannot tell which outputs"),
     bad("pipeline create never --folder ok --input text", "--input", '"text" is not NAME:TYPE', TYPES, status=2),
     bad("pipeline create never --folder ok --input text:text", "--input", TYPES, status=2),
-    bad("pipeline create never --folder ok --input number:number=many", "number", '"many" is not of type number', status=2),
+    bad("pipeline create never --folder ok --input number:number=many", "--input number", '"many" is not', status=2),
     bad("pipeline create never --folder ok --input upload:file=x", "upload", "is a file", status=2),
     bad("pipeline create never --folder ok --output :json", "--output", TYPES, status=2),
     bad("pipeline create n/ever --folder ok", "pipeline_name", "A-Z a-z 0-9"),

@@ -70,7 +70,6 @@ def test_a_narrow_terminal_has_one_line_without_a_bar() -> None:
     assert all("━" not in frame and len(frame) <= 30 and "Uploading data" in frame for frame in frames)
 
 
-
 def test_a_terminal_has_nothing_where_nothing_is_wanted() -> None:
     assert run_in_terminal(PROGRAM.format(verbose=False)).split() == ["end", "of", "output"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, select
 
 from pipeyard.store.tables import metadata
 
-VERSION_TABLE = "alembic_version"
+_VERSIONS = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
 
 def newest_revision() -> str:
@@ -21,8 +21,8 @@ def upgrade(connection: Connection) -> None:
     present, newest = _present_revision(connection), newest_revision()
     if present is None:
         metadata.create_all(connection, checkfirst=False)
-        connection.exec_driver_sql(f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
-        connection.exec_driver_sql(f"INSERT INTO {VERSION_TABLE} VALUES ('{newest}')")
+        _VERSIONS.create(connection)
+        connection.execute(insert(_VERSIONS).values(version_num=newest))
     elif present != newest:
         # Its import is a quarter of a start, and hardly any start has something to change.
         from pipeyard.store.migrations.steps import take_steps  # noqa: PLC0415
@@ -31,7 +31,4 @@ def upgrade(connection: Connection) -> None:
 
 
 def _present_revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table(VERSION_TABLE):
-        return None
-    revision: str | None = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()
-    return revision
+    return connection.scalar(select(_VERSIONS)) if inspect(connection).has_table(_VERSIONS.name) else None
