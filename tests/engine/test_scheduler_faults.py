@@ -36,7 +36,7 @@ from pipeyard.store.tables import executions, ticks
 pytestmark = pytest.mark.anyio
 
 # `make faults` plays ten thousand.
-SEEDS = int(os.environ.get("PIPEYARD_TEST_SEEDS", "200"))
+SEEDS = int(os.environ.get("PIPEYARD_TEST_SEEDS", "80"))
 PARTS = 4
 STEPS = 14
 # In these, clocks change.

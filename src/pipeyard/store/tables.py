@@ -134,8 +134,8 @@ deployments = Table(
     UniqueConstraint("environment_id", "name"),
     UniqueConstraint("environment_id", "endpoint_url_path"),
     # The scheduler's heap: what is due is at its front, whatever else is there.
-    Index("ix_deployments_wake", "wake_at", "id", sqlite_where=text(WILL_FIRE), postgresql_where=text(WILL_FIRE)),
-    Index("ix_deployments_held", "id", sqlite_where=text(IS_HOLDING), postgresql_where=text(IS_HOLDING)),
+    Index("ix_deployments_wake", "wake_at", "id", sqlite_where=text(WILL_FIRE)),
+    Index("ix_deployments_held", "id", sqlite_where=text(IS_HOLDING)),
 )
 
 servers = Table(
@@ -168,7 +168,7 @@ executions = Table(
     Column("endpoint_id", Text),  # at which it was accepted; behind the large ones because it was added later
     Index("ix_executions_pipeline_id_number", "pipeline_id", "number"),
     Index("ix_executions_deployment_id_number", "deployment_id", "number"),
-    Index("ix_executions_open", "deployment_id", sqlite_where=text(IS_OPEN), postgresql_where=text(IS_OPEN)),
+    Index("ix_executions_open", "deployment_id", sqlite_where=text(IS_OPEN)),
 )
 
 
