@@ -38,6 +38,12 @@ class LogStore(Protocol):
         """In the order of arrival, each with its number: those behind `number` (0: from the first)."""
         ...
 
+    async def read_last(
+        self, subject: Subject, subject_id: str, limit: int, pod_id: str | None = None
+    ) -> Sequence[LogLine]:
+        """The last ones, ascending; those of one pod among the last thousand, if it is named."""
+        ...
+
     async def delete(self, subject: Subject, subject_ids: Iterable[str]) -> None: ...
     async def trim(
         self, after: int, limit: int, is_kept: Callable[[Subject, str, datetime], bool]

@@ -24,6 +24,7 @@ from pipeyard.domain.firings import Firing
 from pipeyard.domain.metrics import MetricOwner, MetricPage, MetricQuery, Recording
 from pipeyard.domain.modes import Mode
 from pipeyard.domain.pipelines import Pipeline, PipelineStatus
+from pipeyard.domain.pods import PodFailure
 from pipeyard.domain.projects import Project
 from pipeyard.domain.samples import MachineSample, PodPage, Samples, Span
 from pipeyard.domain.users import Environment, User
@@ -85,6 +86,7 @@ class DeploymentStore(Protocol):
         self, environment_id: str | None, pipeline_id: str | None = None, mode: Mode | None = None
     ) -> Sequence[Deployment]: ...
     async def set_deployment_status(self, deployment_id: str, status: DeploymentStatus) -> bool: ...
+    async def set_pod_failure(self, deployment_id: str, failure: PodFailure) -> bool: ...
     async def update_deployment(self, deployment: Deployment, *, reschedule: bool = False) -> bool:
         """Write what a user can change: is_enabled, mappings, schedule, token, updated_*. False when it is gone.
 

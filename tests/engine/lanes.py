@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pipeyard.domain.deployments import Deployment, DeploymentStatus, Resources
 from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
 from pipeyard.domain.modes import Mode, Rule
-from pipeyard.domain.pods import PodRef
+from pipeyard.domain.pods import PodFailure, PodRef
 from pipeyard.engine.guarded_tasks import GuardedTasks
 from pipeyard.errors import UnavailableError
 
@@ -88,6 +88,7 @@ class WorkshopInMemory:
     given: list[tuple[str, str]] = field(default_factory=list)
     ends: dict[str, tuple[ExecutionStatus, Failure]] = field(default_factory=dict)
     statuses: list[DeploymentStatus] = field(default_factory=list)
+    pod_failures: list[PodFailure] = field(default_factory=list)
     asked: asyncio.Event = field(default_factory=asyncio.Event)  # for what is away
     times_asked: int = 0
 
@@ -118,6 +119,11 @@ class WorkshopInMemory:
     async def set_deployment_status(self, deployment_id: str, status: DeploymentStatus) -> bool:
         self._ask("database")
         self.statuses.append(status)
+        return True
+
+    async def set_pod_failure(self, deployment_id: str, failure: PodFailure) -> bool:
+        self._ask("database")
+        self.pod_failures.append(failure)
         return True
 
     async def append(self, batch: object) -> None:

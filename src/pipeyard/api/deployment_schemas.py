@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeyard.api.execution_schemas import FAILURE_FIELDS
 from pipeyard.api.mapping_schemas import INPUT_MAPPINGS, OUTPUT_MAPPINGS, SENT_INPUT_MAPPINGS, SENT_OUTPUT_MAPPINGS
 from pipeyard.api.operations import (
     EXECUTION_ID,
@@ -79,6 +80,7 @@ DEPLOYMENT = record(
         "ram_request": TEXT,
         "gpu_request": WHOLE,
         "pods": array(record({"pod_id": TEXT, "status": choice("starting", "up", "stopping")})),
+        "last_pod_failure": maybe(record({"pod_id": maybe(TEXT), "at": INSTANT} | FAILURE_FIELDS)),
     },
 )
 CREATED = record({"name": NAME, "endpoint_token": TOKEN})

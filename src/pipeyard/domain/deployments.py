@@ -21,6 +21,7 @@ from pipeyard.domain.names import (
     check_name,
     shown,
 )
+from pipeyard.domain.pods import PodFailure
 from pipeyard.domain.records import mappings_to_json
 from pipeyard.domain.schedule_options import (
     DEFAULT_OPTIONS,
@@ -138,6 +139,7 @@ class Deployment:
     last_tick_at: datetime | None = None  # when the last one was due, run or skipped
     # What callers know: it goes with path and token to the deployment that takes this one's place. None: periodic.
     endpoint_id: str | None = None
+    last_pod_failure: PodFailure | None = None  # it stays when the next pod is up
 
     @cached_property
     def mappings_json(self) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
+from pipeyard.domain.executions import Failure
 from pipeyard.domain.modes import Mode
 
 
@@ -67,3 +69,12 @@ class PodState:
     phase: PodPhase
     reason: str | None = None
     started: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True)
+class PodFailure:
+    """Why a low latency pod ended without being told to. `pod_id`: None when it could not be started."""
+
+    failure: Failure
+    at: datetime
+    pod_id: str | None = None

@@ -8,7 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pipeyard import clock
 from pipeyard.domain.executions import ExecutionStatus, Failure, Outcome
@@ -25,6 +25,8 @@ from pipeyard.services.fire_times import FireTimes
 from pipeyard.store_ports import Store
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _STATUSES = {
     protocol.Outcome.SUCCEEDED: ExecutionStatus.SUCCEEDED,
@@ -249,11 +251,15 @@ def read_failure(record: object) -> Failure:
     """The `failure` of a frame. User code shares the pod with what wrote it, so nothing is taken on trust."""
     if not isinstance(record, dict):
         return Failure(FailureKind.PLATFORM, "the pod reported no reason")
-    texts = {key: record.get(key) for key in ("kind", "message", "remedy", "traceback")}
-    clean = {key: value if isinstance(value, str) else None for key, value in texts.items()}
+    texts = {key: _of_type(str, record.get(key)) for key in ("remedy", "traceback", "signal")}
+    numbers = {key: _of_type(int, record.get(key)) for key in ("exit_code", "peak_memory_bytes", "memory_limit_bytes")}
     return Failure(
-        clean["kind"] or FailureKind.PLATFORM,
-        clean["message"] or "the pod reported no reason",
-        clean["remedy"],
-        clean["traceback"],
+        _of_type(str, record.get("kind")) or FailureKind.PLATFORM,
+        _of_type(str, record.get("message")) or "the pod reported no reason",
+        **texts,
+        **numbers,
     )
+
+
+def _of_type(wanted: type[T], value: object) -> T | None:
+    return value if isinstance(value, wanted) and not isinstance(value, bool) else None

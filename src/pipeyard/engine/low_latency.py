@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from functools import partial
 
 from pipeyard import clock
 from pipeyard.domain.deployments import Deployment, DeploymentStatus
 from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
 from pipeyard.domain.log_lines import LogBatch, LogLine, Subject
-from pipeyard.domain.pods import PodRef, PodSpec
+from pipeyard.domain.pods import PodFailure, PodRef, PodSpec
 from pipeyard.engine.patience import Patience, is_passing, until_done
 from pipeyard.engine.pods import Pod
 from pipeyard.engine.waits import first_of
@@ -181,7 +182,8 @@ class LowLatencyLane:
                 await self._note(f"pod {pod.pod_id} is up")
                 await self._feed(pod)
         except PodError as error:
-            await self._note(f"the pod could not be started: {error.message}")
+            if not self._stopping.is_set():
+                await self._failed(Failure(FailureKind.PLATFORM, f"the pod could not be started: {error.message}"))
         except Exception:
             logger.exception("the pod of deployment %s cannot be attended to", self._deployment.name)
         if pod is None:
@@ -284,9 +286,16 @@ class LowLatencyLane:
         begun = [one for one in pod.in_flight if one in pod.started]
         self._put_back([one for one in pod.in_flight if one not in pod.started])
         if not self._stopping.is_set():
-            await self._note(f"pod {pod.pod_id} ended: {(pod.exit_failure or pod.lost_failure()).message}")
+            await self._failed(pod.exit_failure or pod.lost_failure(), pod.pod_id)
         for execution_id in begun:
             await self._workshop.records.fail(execution_id, ExecutionStatus.ERROR, pod.lost_failure())
+
+    async def _failed(self, failure: Failure, pod_id: str | None = None) -> None:
+        """Keep why a pod ended, or could not be started, for whoever looks at the deployment."""
+        await self._note(failure.message if pod_id is None else f"pod {pod_id} ended: {failure.message}")
+        kept = PodFailure(failure, clock.now(), pod_id)
+        set_failure = partial(self._workshop.store.set_pod_failure, self._deployment.id, kept)
+        await until_done(set_failure, f"the failure of a pod of deployment {self._deployment.name}")
 
     async def _give_up(self) -> None:
         """The first pod never came up: nothing will change by itself."""

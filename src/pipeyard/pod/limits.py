@@ -40,6 +40,7 @@ class Limits:
         self._memory = None if memory_max_bytes is None else MemoryLimit(memory_max_bytes, groups, shared_memory)
         self._disk = DiskLimit(order["disk_max_bytes"], paths.folders())
         self._next_look_s = clock.monotonic_s() + _BUSY_EVERY_S
+        self._machine_kills = machine_kills()
 
     def enter(self) -> None:
         """Called by the worker's process before it becomes user code."""
@@ -63,6 +64,7 @@ class Limits:
         started_s = clock.monotonic_s()
         if started_s < self.due_s(busy):
             return False
+        self._machine_kills = machine_kills()
         exceeded = self._disk.look()
         if self._memory is not None and self._memory.is_watched:
             exceeded = self._memory.look() or exceeded
@@ -76,7 +78,28 @@ class Limits:
             return endings.of_disk(self._disk.most_bytes)
         if self._memory is not None and self._memory.was_exceeded():
             return endings.of_memory(self._memory.most_bytes, self._memory.peak_bytes(), self._elastic)
+        if machine_kills() > self._machine_kills:
+            return endings.of_machine_memory(self._peak_bytes())
         return None
+
+    def memory_facts(self) -> dict[str, int]:
+        """What a failure says of the pod's memory, as far as it is known."""
+        facts = {"peak_memory_bytes": self._peak_bytes()}
+        if self._memory is not None:
+            facts["memory_limit_bytes"] = self._memory.most_bytes
+        return {name: size_bytes for name, size_bytes in facts.items() if size_bytes}
+
+    def _peak_bytes(self) -> int:
+        return 0 if self._memory is None else self._memory.peak_bytes()
+
+
+def machine_kills() -> int:
+    """How many processes the kernel has ended since the machine was started because memory ran out."""
+    with contextlib.suppress(OSError), open("/proc/vmstat", "rb") as lines:
+        for line in lines:
+            if line.startswith(b"oom_kill "):
+                return int(line.split()[1])
+    return 0
 
 
 def forbid_core_dumps() -> None:

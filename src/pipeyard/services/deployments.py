@@ -19,7 +19,7 @@ from pipeyard.domain.deployments import (
     DeploymentStatus,
     read_request,
 )
-from pipeyard.domain.log_lines import LogLine, LogRange, Subject
+from pipeyard.domain.log_lines import LAST_LINES, LogLine, LogRange, Subject
 from pipeyard.domain.mapping_updates import update_inputs, update_outputs
 from pipeyard.domain.mappings import map_inputs, map_outputs
 from pipeyard.domain.modes import Mode, Rule
@@ -259,6 +259,13 @@ class DeploymentService:
         """What its pods printed outside of executions, and what the platform did with them."""
         deployment = await self.get(environment_id, name)
         return await self.logs.read(Subject.DEPLOYMENT, deployment.id, span)
+
+    async def read_last_lines(self, deployment: Deployment) -> Sequence[LogLine]:
+        """What the pod that failed last printed outside of executions; none if none did."""
+        failed = deployment.last_pod_failure
+        if failed is None or failed.pod_id is None:
+            return ()
+        return await self.logs.read_last(Subject.DEPLOYMENT, deployment.id, LAST_LINES, failed.pod_id)
 
     async def follow_logs(self, environment_id: str, name: str, *, live: bool) -> AsyncIterator[Sequence[LogLine]]:
         """Those lines as they come, until it is deleted (`live`), or those there are. Raises NotFoundError."""
