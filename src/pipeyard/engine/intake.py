@@ -251,13 +251,15 @@ def read_failure(record: object) -> Failure:
     """The `failure` of a frame. User code shares the pod with what wrote it, so nothing is taken on trust."""
     if not isinstance(record, dict):
         return Failure(FailureKind.PLATFORM, "the pod reported no reason")
-    texts = {key: _of_type(str, record.get(key)) for key in ("remedy", "traceback", "signal")}
-    numbers = {key: _of_type(int, record.get(key)) for key in ("exit_code", "peak_memory_bytes", "memory_limit_bytes")}
     return Failure(
-        _of_type(str, record.get("kind")) or FailureKind.PLATFORM,
-        _of_type(str, record.get("message")) or "the pod reported no reason",
-        **texts,
-        **numbers,
+        kind=_of_type(str, record.get("kind")) or FailureKind.PLATFORM,
+        message=_of_type(str, record.get("message")) or "the pod reported no reason",
+        remedy=_of_type(str, record.get("remedy")),
+        traceback=_of_type(str, record.get("traceback")),
+        signal=_of_type(str, record.get("signal")),
+        exit_code=_of_type(int, record.get("exit_code")),
+        peak_memory_bytes=_of_type(int, record.get("peak_memory_bytes")),
+        memory_limit_bytes=_of_type(int, record.get("memory_limit_bytes")),
     )
 
 
