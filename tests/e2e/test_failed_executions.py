@@ -230,6 +230,10 @@ def test_a_file_that_raises_fails_the_creation_of_a_low_latency_deployment(calls
     (row,) = (row for row in calls.platform.sdk.list_deployments() if row["pipeline_name"] == pipeline)
     deployment = calls.http.get(f"/api/v1/deployments/{row['name']}").json()
     assert deployment["status"] == "creation_failed"
+    failed = deployment["last_pod_failure"]
+    assert (failed["kind"], failed["message"]) == ("import_failed", "ZeroDivisionError: division by zero")
+    assert "main.py" in failed["traceback"]
+    assert failed["last_log_lines"][0] == {"stream": "stdout", "message": "so far"}
     log = "\n".join(line["message"] for line in calls.platform.sdk.get_deployment_logs(row["name"]))
     assert "so far" in log
     assert "ZeroDivisionError" in log
