@@ -200,7 +200,7 @@ class Adapters:
     gauge: Gauge
     meters: Meters
     keep_code: Callable[[Path, Path, Path, PipelineDeclaration], None]  # upload, kept archive, unpacked code
-    gpu_count: int
+    gpu_ids: tuple[str, ...]
 
 
 class Engine(Protocol):
@@ -225,6 +225,8 @@ class Engine(Protocol):
     def build(self, pipeline: Pipeline) -> None: ...
     def start_deployment(self, deployment: Deployment) -> None: ...
     def load(self) -> Load: ...
+    def pending_reason(self, execution_id: str, deployment_id: str | None) -> str: ...
+    def lack(self, deployment_id: str) -> str | None: ...  # what its pod waits for of the machine, in words
     def list_pods(self, deployment_id: str) -> Sequence[tuple[str, str]]:
         """Id and status ("starting" | "up" | "stopping") of the pods that a low latency deployment has now."""
         ...

@@ -296,5 +296,6 @@ async def _answer(hub: Services, deployment: Deployment, caller: Caller) -> Resp
     if deployment.mode is Mode.LOW_LATENCY:
         failed = deployment.last_pod_failure
         lines = await hub.deployments.read_last_lines(deployment)
+        shape["pending_reason"] = hub.lack(deployment.id)
         shape["last_pod_failure"] = None if failed is None else pod_failure_shape(failed, lines)
     return json_answer(shape)

@@ -64,7 +64,7 @@ _DUE = {"due_at": INSTANT}  # of a tick
 EXECUTIONS = array(record(_ROW, _DUE))
 EXECUTION = record(
     {**_ROW, "steps": array(_STEP), "inputs": EXECUTION_INPUTS, "outputs": EXECUTION_OUTPUTS},
-    _DUE | {"failure": record(FAILURE_FIELDS)},
+    _DUE | {"failure": record(FAILURE_FIELDS), "pending_reason": TEXT},
 )
 OUTPUTS = record({"outputs": EXECUTION_OUTPUTS})
 LATEST = record({"execution_id": maybe(EXECUTION_ID)})

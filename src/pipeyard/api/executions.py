@@ -167,6 +167,8 @@ async def get_execution(
     shape = execution_shape(execution, pipeline, inputs, outputs)
     if execution.failure is not None:
         shape["failure"] = failure_shape(execution.failure, await hub.executions.read_last_lines(execution))
+    if execution.status is ExecutionStatus.PENDING:
+        shape["pending_reason"] = hub.pending_reason(execution.id, execution.deployment_id)
     return json_answer(shape)
 
 

@@ -63,10 +63,13 @@ def declared_shape(declared: Input | Output) -> Json:
 def config_shape(config: ContainerConfig) -> Json:
     """A `container_config`, which never has the deploy key."""
     folders = config.included_folders
-    return asdict(config) | {
+    shape = asdict(config) | {
         "included_folders": None if folders is None else list(folders),
         "system_dependencies": list(config.system_dependencies),
     }
+    if config.ram_request is None:  # a key of ours: other clients see it where somebody has set it
+        del shape["ram_request"]
+    return shape
 
 
 def pipeline_row(pipeline: Pipeline) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from dataclasses import replace
 from functools import partial
 
 from pipeyard import clock
@@ -100,6 +101,20 @@ class LowLatencyLane:
         return [(self._pod.pod_id, "up" if self._pod.ready.is_set() else "starting")]
 
     @property
+    def is_kept_up(self) -> bool:
+        """It has a pod, or gets one."""
+        return not self._ended.is_set()
+
+    def pending_reason(self) -> str:
+        """Why an execution of it is Pending."""
+        lack = self._workshop.admission.reason(self._deployment.id)
+        if lack is not None:
+            return f"its pod {lack}"
+        if self._pod is not None and self._pod.ready.is_set() and not self._pod.gone.is_set():
+            return f"waits for its turn in the pod, which has {self.in_pod} executions"
+        return "waits for the pod of its deployment, which is starting"
+
+    @property
     def waiting(self) -> int:
         """Executions that are not in the pod yet."""
         return len(self._waiting)
@@ -159,6 +174,7 @@ class LowLatencyLane:
                 early_ends = 0 if was_up_s >= STEADY_S else early_ends + 1
                 await self._wait_to_retry(_retry_delay_s(early_ends))
         finally:
+            self._workshop.admission.leave(self._deployment.id)
             self._ended.set()
 
     async def _wait_to_retry(self, delay_s: float) -> None:
@@ -207,7 +223,8 @@ class LowLatencyLane:
             await first_of(pod.welcomed, pod.gone)
         else:
             what = f"a pod for deployment {self._deployment.name}"
-            pod = await self._workshop.start_pod(await until_done(self._spec, what), self._put_back)
+            spec = await self._admitted(await until_done(self._spec, what))
+            pod = await self._workshop.start_pod(spec, self._put_back)
         pod.freed = self._work
         if ref is not None:
             await self._reconcile(pod)
@@ -217,6 +234,18 @@ class LowLatencyLane:
         if self._is_over:  # meanwhile: whoever stops the deployment does not wait for the database
             raise PodError("the deployment was stopped before")
         return await self._workshop.deployment_pod(self._deployment)
+
+    async def _admitted(self, spec: PodSpec) -> PodSpec:
+        """With its GPUs, once the machine has what it claims. Kept until the lane ends: the next pod needs it too."""
+        admission, owner_id = self._workshop.admission, self._deployment.id
+        ticket = admission.ask(owner_id, spec.claim)
+        if not ticket.given.is_set():
+            await self._note(f"the pod {admission.reason(owner_id)}")
+        while not ticket.given.is_set():
+            if self._is_over:
+                raise PodError("the deployment was stopped before")
+            await first_of(ticket.given, self._dropped if self._waiting or self._aside else self._stopping)
+        return replace(spec, gpus=ticket.gpus)
 
     async def _reconcile(self, pod: Pod) -> None:
         """Compare what the store says of an adopted pod with what the pod says. Nothing is sent or ended twice."""

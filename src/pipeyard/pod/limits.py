@@ -23,8 +23,9 @@ _BUSY_EVERY_S = 0.1
 _IDLE_EVERY_S = 1.0
 # Looking takes at most one part in this many of the supervisor's time.
 _IDLE_SHARE = 20
-# When the machine has no memory left, the kernel ends user code before the server (whose score is 0).
-_OOM_SCORE = 500
+# When the machine has no memory left, the kernel ends user code before the server (whose score is 0), and what has
+# reserved no memory before what has.
+_OOM_SCORE, _UNRESERVED_OOM_SCORE = 300, 800
 
 
 class Limits:
@@ -34,6 +35,7 @@ class Limits:
         self._elastic = order["mode"] == "elastic"
         self._processes_max: int = order["processes_max"]
         self._own_place = own_place
+        self._oom_score = _OOM_SCORE if order["is_ram_reserved"] else _UNRESERVED_OOM_SCORE
         self._groups = groups
         shared_memory = _SHARED_MEMORY if own_place else None
         memory_max_bytes = order["memory_max_bytes"]
@@ -46,7 +48,7 @@ class Limits:
         """Called by the worker's process before it becomes user code."""
         self._groups.enter()
         with contextlib.suppress(OSError):
-            kernel.write("/proc/self/oom_score_adj", str(_OOM_SCORE))
+            kernel.write("/proc/self/oom_score_adj", str(self._oom_score))
         _lower(resource.RLIMIT_FSIZE, self._disk.most_bytes)
         if not self._groups.limits_processes:
             # The kernel counts per user id and user namespace: in a place of its own, those of this pod.

@@ -168,7 +168,8 @@ class Deployment(TypedDict):
 
     Endpoints alone have `endpoint_token` and `endpoint_url_path`; periodic ones alone `schedule`, what begins with
     `schedule_`, `human_readable_schedule`, `next_fire_at` and `last_fire_at`; low latency alone `pods`,
-    `last_pod_failure`, `enable_parallel_executions` and what was requested for it.
+    `pending_reason` (what its pod waits for of the machine), `last_pod_failure`, `enable_parallel_executions` and what
+    was requested for it.
     """
 
     name: str
@@ -202,6 +203,7 @@ class Deployment(TypedDict):
     ram_request: NotRequired[str]
     gpu_request: NotRequired[int]
     pods: NotRequired[list[Pod]]
+    pending_reason: NotRequired[str | None]
     last_pod_failure: NotRequired[PodFailure | None]
 
 
@@ -263,12 +265,13 @@ class ExecutionOutput(TypedDict):
 
 
 class Execution(ExecutionRow):
-    """An execution. `failure` is there when it did not succeed."""
+    """An execution. `failure` is there when it did not succeed, `pending_reason` while it is Pending."""
 
     steps: list[dict[str, Any]]
     inputs: list[ExecutionInput]
     outputs: list[ExecutionOutput]
     failure: NotRequired[ExecutionFailure]
+    pending_reason: NotRequired[str]
 
 
 class ExecutionResult(TypedDict):
@@ -363,4 +366,5 @@ class ProjectInformation(TypedDict, total=False):
     requirements_path: str | None
     included_folders: list[str] | None
     system_dependencies: list[str]
+    ram_request: str
     has_repository_deploy_key: bool

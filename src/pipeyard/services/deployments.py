@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 from pipeyard import clock
+from pipeyard.domain.claims import Supply
 from pipeyard.domain.deployments import (
     SETTLED,
     Deployment,
@@ -51,7 +52,7 @@ class DeploymentService:
     cleaning: Cleaning
     pipelines: PipelineService
     paths: EndpointPaths
-    gpu_count: int
+    supply: Supply
     schedules_changed: Callable[[], None]  # after the commit of a schedule that is new, changed or enabled
     # A change reads, decides and writes: one at a time, or one of two would be undone.
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -101,11 +102,8 @@ class DeploymentService:
             raise InvalidInputError(
                 "mode", "low_latency does not work with a pipeline created with dockerfile_path", "elastic"
             )
-        wanted = request.resources.gpu_request or 0
-        if wanted > self.gpu_count:
-            raise InvalidInputError(
-                "gpu_request", f"{wanted} GPUs requested, this machine has {self.gpu_count}", f"0 to {self.gpu_count}"
-            )
+        self.supply.check_gpus("gpu_request", request.resources.gpu_request)
+        self.supply.check_ram("ram_request", request.resources.ram_request_bytes)
 
     async def get(self, environment_id: str, name: str) -> Deployment:
         """Raises NotFoundError."""
