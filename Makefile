@@ -46,10 +46,11 @@ bench: setup .bench/litserve/.ready
 	$(UV) pip sync --quiet --compile-bytecode --require-hashes --python .bench/litserve/bin/python $<
 	touch $@
 
-# Ten thousand histories of schedulers that die, with clocks that jump; prints what happened in them. Then real servers that
-# are killed while the clock runs: some minutes.
+# Ten thousand histories of schedulers that die, with clocks that jump; prints what happened in them. A pipeline that prints
+# 1 GiB. Then real servers that are killed while the clock runs: some minutes.
 faults: setup
 	PIPEYARD_TEST_SEEDS=10000 .venv/bin/pytest -q -s --timeout 0 tests/engine/test_scheduler_faults.py
+	PIPEYARD_TEST_LOG_MIB=1024 PIPEYARD_TEST_BURST=100000 .venv/bin/pytest -q --timeout 0 tests/e2e/test_deaths.py
 	.venv/bin/python -m tests.faults
 
 # Fire times of 2025 to 2030 in thirteen time zones, minute by minute.

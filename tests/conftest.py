@@ -29,7 +29,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """One server for all tests that do not stop it; each test makes pipelines and deployments of its own."""
-    running = Platform(tmp_path_factory.mktemp("platform"), elastic_max_pods=8).start()
+    running = Platform(tmp_path_factory.mktemp("platform"), elastic_max_pods=8, pod_max_processes=256).start()
     yield running
     running.stop()
     assert running.processes() == [], "processes were left over"

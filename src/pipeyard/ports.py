@@ -38,6 +38,12 @@ class LogStore(Protocol):
         """In the order of arrival, each with its number: those behind `number` (0: from the first)."""
         ...
 
+    async def read_last(
+        self, subject: Subject, subject_id: str, limit: int, pod_id: str | None = None
+    ) -> Sequence[LogLine]:
+        """The last ones, ascending; those of one pod among the last thousand, if it is named."""
+        ...
+
     async def delete(self, subject: Subject, subject_ids: Iterable[str]) -> None: ...
     async def trim(
         self, after: int, limit: int, is_kept: Callable[[Subject, str, datetime], bool]
@@ -194,7 +200,7 @@ class Adapters:
     gauge: Gauge
     meters: Meters
     keep_code: Callable[[Path, Path, Path, PipelineDeclaration], None]  # upload, kept archive, unpacked code
-    gpu_count: int
+    gpu_ids: tuple[str, ...]
 
 
 class Engine(Protocol):
@@ -219,6 +225,8 @@ class Engine(Protocol):
     def build(self, pipeline: Pipeline) -> None: ...
     def start_deployment(self, deployment: Deployment) -> None: ...
     def load(self) -> Load: ...
+    def pending_reason(self, execution_id: str, deployment_id: str | None) -> str: ...
+    def lack(self, deployment_id: str) -> str | None: ...  # what its pod waits for of the machine, in words
     def list_pods(self, deployment_id: str) -> Sequence[tuple[str, str]]:
         """Id and status ("starting" | "up" | "stopping") of the pods that a low latency deployment has now."""
         ...

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeyard import clock
@@ -25,6 +25,7 @@ from pipeyard.images.venv import VenvImageBuilder
 from pipeyard.interpreter import share_the_interpreter, spare_the_collector
 from pipeyard.logs.sqlite import SqliteLogStore
 from pipeyard.monitoring.prometheus import PrometheusMeters
+from pipeyard.pod.endings import amount
 from pipeyard.ports import Adapters, DataStore
 from pipeyard.runtimes.gpus import Gpus
 from pipeyard.runtimes.machine import MachineGauge
@@ -80,8 +81,8 @@ async def open_adapters(settings: Settings, folder: DataFolder) -> Adapters:
     store = SqliteStore.open(
         folder / "pipeyard.db", folder.encryption_key(), functools.partial(meters.committed, "store")
     )
-    runtime = await ProcessRuntime.open(folder.root, pod_options(settings))
     gpus = Gpus()
+    runtime = await ProcessRuntime.open(folder.root, pod_options(settings, gpus.devices))
     return Adapters(
         store=store,
         logs=SqliteLogStore.open(folder / "logs.db", functools.partial(meters.committed, "logs")),
@@ -97,7 +98,7 @@ async def open_adapters(settings: Settings, folder: DataFolder) -> Adapters:
         keep_code=functools.partial(keep_code, limits=_archive_limits(settings)),
         gauge=MachineGauge(folder.root, gpus),
         meters=meters,
-        gpu_count=gpus.count,
+        gpu_ids=gpus.ids,
     )
 
 
@@ -105,12 +106,13 @@ def _archive_limits(settings: Settings) -> ArchiveLimits:
     return ArchiveLimits(settings.archive_max_bytes, settings.archive_max_unpacked_bytes, settings.archive_max_members)
 
 
-def pod_options(settings: Settings) -> PodOptions:
+def pod_options(settings: Settings, gpu_devices: Mapping[str, str] | None = None) -> PodOptions:
     """What the runtime is opened with."""
     return PodOptions(
         minimum=IsolationLevel(settings.isolation_minimum),
         orphan_s=settings.supervisor_orphan_s,
         limits=PodLimits(settings.pod_max_processes, settings.pod_disk_max_bytes),
+        gpu_devices=gpu_devices or {},
     )
 
 
@@ -192,6 +194,7 @@ async def examine_machine(settings: Settings) -> list[tuple[str, str]]:
         ("isolation", f"{pods['isolation']} (required: {settings.isolation_minimum})"),
         ("limits", pods["limits"]),
         ("languages", ", ".join(languages)),
-        ("GPUs", str(Gpus().count)),
+        ("memory for pods", amount(settings.pods_ram_max_bytes)),
+        ("GPUs", str(len(Gpus().ids))),
         ("git", git),
     ]

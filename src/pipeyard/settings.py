@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
@@ -48,6 +49,15 @@ _ZERO_OR_MORE = Allowed("0 or more", lambda value: 0 <= value < math.inf)
 
 def _setting(default: Any, reason: str, allowed: Allowed | None = None, *, secret: bool = False) -> Any:
     return field(default=default, metadata={"reason": reason, "allowed": allowed}, repr=not secret)
+
+
+def _machine_ram_bytes() -> int:
+    """What there is for this server and its pods: all of the machine, or of the container that it runs in."""
+    amounts = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):  # not there, or "max"
+            amounts.append(int(Path(path).read_text(encoding="ascii")))
+    return min(amounts)
 
 
 @dataclass(frozen=True)
@@ -122,9 +132,14 @@ class Settings:
     elastic_max_pods: int = _setting(
         max(4, os.cpu_count() or 1), "One a core; at least four, since many only wait.", _ABOVE_ZERO
     )
+    pods_ram_max_bytes: int = _setting(
+        _machine_ram_bytes() * 9 // 10,
+        "What all pods with a ram_request may have together; the rest is for the server and the system.",
+        _ABOVE_ZERO,
+    )
     elastic_ram_max_bytes: int = _setting(
-        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2,
-        "No execution takes the machine with it.",
+        _machine_ram_bytes() // 2,
+        "Of an elastic execution without a ram_request. None takes the machine with it.",
         _ABOVE_ZERO,
     )
     pod_max_processes: int = _setting(

@@ -24,6 +24,7 @@ from pipeyard.domain.firings import Firing
 from pipeyard.domain.metrics import MetricOwner, MetricPage, MetricQuery, Recording
 from pipeyard.domain.modes import Mode
 from pipeyard.domain.pipelines import Pipeline, PipelineStatus
+from pipeyard.domain.pods import PodFailure
 from pipeyard.domain.projects import Project
 from pipeyard.domain.samples import MachineSample, PodPage, Samples, Span
 from pipeyard.domain.users import Environment, User
@@ -58,10 +59,7 @@ class PipelineStore(Protocol):
     async def get_pipeline_by_id(self, pipeline_id: str) -> Pipeline | None: ...
     async def list_pipelines(self, environment_id: str) -> Sequence[Pipeline]: ...
     async def list_unbuilt_pipelines(self) -> Sequence[Pipeline]: ...
-    async def list_images(self) -> set[str]:
-        """The images that a pipeline still uses."""
-        ...
-
+    async def list_images(self) -> set[str]: ...  # those that a pipeline still uses
     async def finish_build(self, pipeline_id: str, status: PipelineStatus, image: str | None) -> bool:
         """End CREATION_PENDING. False when it had ended, or the pipeline is gone."""
         ...
@@ -85,6 +83,7 @@ class DeploymentStore(Protocol):
         self, environment_id: str | None, pipeline_id: str | None = None, mode: Mode | None = None
     ) -> Sequence[Deployment]: ...
     async def set_deployment_status(self, deployment_id: str, status: DeploymentStatus) -> bool: ...
+    async def set_pod_failure(self, deployment_id: str, failure: PodFailure) -> bool: ...
     async def update_deployment(self, deployment: Deployment, *, reschedule: bool = False) -> bool:
         """Write what a user can change: is_enabled, mappings, schedule, token, updated_*. False when it is gone.
 

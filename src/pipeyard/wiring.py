@@ -10,7 +10,9 @@ from typing import Any
 from pipeyard import clock
 from pipeyard.api.context import Services
 from pipeyard.data_folder import DataFolder
+from pipeyard.domain.claims import Supply
 from pipeyard.domain.executions import Outcome
+from pipeyard.engine.admission import Admission
 from pipeyard.engine.engine import RunningEngine
 from pipeyard.engine.guarded_tasks import GuardedTasks
 from pipeyard.engine.intake import Records
@@ -85,6 +87,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
             meters.execution_ended(outcome.status, outcome.failure)
             notices.tell(execution_id, outcome)
 
+    supply = Supply(settings.pods_ram_max_bytes, adapters.gpu_ids)
     output_files = OutputFiles(folder / "incoming", files, store)
     workshop = Workshop(
         store=store,
@@ -100,11 +103,12 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         control_url=url,
         meters=meters,
         elastic_ram_max_bytes=settings.elastic_ram_max_bytes,
+        admission=Admission(supply),
         notify=notices.notify,
     )
     engine = RunningEngine(workshop, settings, places, disk)
     cleaning, paths = Cleaning(files, logs), endpoint_paths(store)
-    pipelines = PipelineService(store, logs, engine, notices, folders, cleaning, paths)
+    pipelines = PipelineService(store, logs, engine, notices, folders, cleaning, paths, supply)
     projects, uploads = ProjectService(store), folder / "uploads"
     templates = load_templates([*settings.template_folders, SHIPPED])
     executions = ExecutionService(
@@ -113,7 +117,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
     ticks = TickService(store, engine, executions, fire_times, settings.schedule_catch_up_s)
     scheduler = Scheduler(store, ticks, workshop.tasks, meters.scheduler_looked)
     deployments = DeploymentService(
-        store, logs, engine, notices, cleaning, pipelines, paths, adapters.gpu_count, scheduler.look_again
+        store, logs, engine, notices, cleaning, pipelines, paths, supply, scheduler.look_again
     )
     services = Services(
         settings=settings,
@@ -144,6 +148,8 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         disk=disk,
         health=functools.partial(_health, adapters, disk, places),
         pods_of=engine.list_pods,
+        pending_reason=engine.pending_reason,
+        lack=engine.lack,
         meters=meters,
         load=engine.load,
     )

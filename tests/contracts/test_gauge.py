@@ -37,6 +37,8 @@ class Driver:
             nvmlInit=self._init,
             nvmlDeviceGetCount=lambda: self.gpus,
             nvmlDeviceGetHandleByIndex=lambda number: number,
+            nvmlDeviceGetUUID=lambda number: f"GPU-{number}",
+            nvmlDeviceGetMinorNumber=lambda number: number + 4,
             nvmlDeviceGetMemoryInfo=self._memory,
             nvmlDeviceGetUtilizationRates=self._utilization,
         )
@@ -106,10 +108,14 @@ def test_a_gpu_in_partitions_has_memory_alone_and_one_that_is_lost_nothing() -> 
     gpus = Gpus(driver.nvml)
     driver.partitioned, driver.lost = frozenset({0}), frozenset({1})
     assert gpus.read() == (GpuReading(0, None, 25.0), GpuReading(2, 62.0, 75.0))
-    assert gpus.count == 3
+    assert gpus.ids == ("GPU-0", "GPU-1", "GPU-2")
+
+
+def test_a_gpu_has_an_id_for_ever_and_a_device_file() -> None:
+    assert Gpus(Driver(2).nvml).devices == {"GPU-0": "/dev/nvidia4", "GPU-1": "/dev/nvidia5"}
 
 
 @pytest.mark.parametrize("driver", [Driver(0), Driver(2, is_there=False)], ids=["no GPU", "no driver"])
 def test_without_a_gpu_or_a_driver_there_is_none(driver: Driver) -> None:
     gpus = Gpus(driver.nvml)
-    assert (gpus.count, gpus.read(), gpus.total_vram_bytes) == (0, (), None)
+    assert (gpus.ids, gpus.devices, gpus.read(), gpus.total_vram_bytes) == ((), {}, (), None)

@@ -77,6 +77,17 @@ async def test_lines_are_read_ascending_by_time(logs: LogStore) -> None:
     assert await messages(logs) == ["early", "late"]
 
 
+async def test_the_last_lines_are_ascending_and_those_of_one_pod_if_it_is_named(logs: LogStore) -> None:
+    for number in range(6):
+        said = LogLine(NOON + timedelta(seconds=number), str(number), pod_id=f"pod-{number % 2}")
+        await logs.append(batch(said, line(f"of the platform, {number}", number)))
+    await logs.append(batch(line("of another", 99), of="y"))
+    last = await logs.read_last(Subject.EXECUTION, "x", 3)
+    assert [found.message for found in last] == ["of the platform, 4", "5", "of the platform, 5"]
+    assert [found.message for found in await logs.read_last(Subject.EXECUTION, "x", 2, "pod-0")] == ["2", "4"]
+    assert await logs.read_last(Subject.EXECUTION, "nothing", 3) == []
+
+
 async def test_a_range_includes_its_start_and_not_its_end(logs: LogStore) -> None:
     await logs.append(batch(*(line(str(n), n) for n in range(5))))
     at = [NOON + timedelta(seconds=n) for n in range(5)]

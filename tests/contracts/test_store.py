@@ -11,7 +11,9 @@ from cryptography.fernet import Fernet
 from store_samples import INPUTS, NOON, TEMPLATE, deployment, environment, execution, later, pipeline, succeeded
 
 from pipeyard.domain.deployments import DeploymentStatus
+from pipeyard.domain.executions import Failure
 from pipeyard.domain.pipelines import ContainerConfig, PipelineStatus
+from pipeyard.domain.pods import PodFailure
 from pipeyard.domain.projects import Project
 from pipeyard.domain.users import User
 from pipeyard.errors import ConflictError, NotFoundError, StoreError
@@ -217,9 +219,25 @@ async def test_two_deployments_exchange_their_addresses_and_nothing_else(store: 
     assert await store.get_deployment_by_id(two.id) == moved
 
 
+async def test_a_deployment_keeps_why_its_last_pod_failed(store: Store) -> None:
+    await store.add_pipeline(pipeline())
+    await store.add_deployment(deployment())
+    first = PodFailure(Failure("platform", "no interpreter"), NOON)
+    last = PodFailure(
+        Failure("out_of_memory", "é \udcff", "more", None, "SIGKILL", None, 2 << 30, 1 << 30), later(1), "pod-1"
+    )
+    for failure in (first, last):
+        assert await store.set_pod_failure(deployment().id, failure)
+    assert await store.update_deployment(replace(deployment(), is_enabled=False))
+    found = await store.get_deployment_by_id(deployment().id)
+    assert found is not None
+    assert found.last_pod_failure == last
+
+
 async def test_what_is_gone_cannot_be_changed(store: Store) -> None:
     assert not await store.update_deployment(deployment())
     assert not await store.set_deployment_status("nothing", DeploymentStatus.UP)
+    assert not await store.set_pod_failure("nothing", PodFailure(Failure("lost", "gone"), NOON))
     assert await store.delete_deployment("nothing") == []
     assert await store.delete_pipeline("nothing") == []
 

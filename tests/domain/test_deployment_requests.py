@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from pipeyard.domain.deployments import parse_ram, read_request
+from pipeyard.domain.deployments import read_request
 from pipeyard.domain.modes import Mode, Rule
+from pipeyard.domain.ram import parse_ram
 from pipeyard.errors import InvalidInputError
 
 LEAST = {"name": "d", "pipeline_name": "p"}

@@ -34,7 +34,8 @@ def test_mappings_survive_the_store() -> None:
 
 
 def test_a_failure_survives_the_store() -> None:
-    failure = Failure("raised", "ValueError: x", None, "Traceback...")
+    failure = Failure("raised", "ValueError: x", None, "Traceback...", "SIGSEGV", 3, 1 << 40, 1)
     assert failure_from_json(failure_to_json(failure)) == failure
+    assert failure_from_json('["lost", "gone", null, null]') == Failure("lost", "gone")  # as an older version wrote it
     assert failure_to_json(None) is None
     assert failure_from_json(None) is None

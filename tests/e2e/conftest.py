@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.calls import Calls
 from tests.e2e.gates import Gate
 from tests.platforms import Platform
 
@@ -25,3 +26,12 @@ def own_platform(tmp_path: Path) -> Iterator[Platform]:
     yield platform
     platform.stop()
     assert platform.processes() == []
+
+
+@pytest.fixture(scope="module")
+def calls(platform: Platform) -> Iterator[Calls]:
+    with platform.http() as http:
+        made: list[str] = []
+        yield Calls(platform, http, made)
+        for name in made:
+            platform.sdk.delete_pipeline(name, force_deployments_deletion=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import pytest
 from craft_ai_sdk import Input, InputSource, Output
 
+from tests.e2e.calls import Calls
 from tests.platforms import Platform
 
 MODES = ("elastic", "low_latency")
@@ -30,6 +30,8 @@ class Case:
     kind: str
     said: tuple[str, ...]
     logged: str | None = None  # None: the first of `said`
+    signal: str | None = None
+    exit_code: int | None = None
 
 
 def returning(sentence: str, name: str, expression: str, *said: str) -> Case:
@@ -59,6 +61,7 @@ CASES = [
     Case("an import in the function that fails", "import nosuchpackage", "raised", ("nosuchpackage",)),
     Case("sys.exit", "sys.exit(4)", "raised", ("SystemExit: 4",)),
     Case("an interrupt", "raise KeyboardInterrupt", "raised", ("KeyboardInterrupt",)),
+    Case("a stream that refuses what it is given", "sys.stdout.write(3)", "raised", ("TypeError",)),
     Case("a recursion without end", "def again(): again()\nagain()", "raised", ("RecursionError",)),
     Case("memory that is not to be had", "bytearray(1 << 60)", "raised", ("MemoryError",)),
     Case("nothing returned", "return None", "invalid_output", ("returned None", '"text"')),
@@ -91,9 +94,9 @@ CASES = [
     returning("a folder for a file", "report", "{'path': '.'}", "is not a file"),
     returning("a file without its path", "report", "{'name': 'a'}", '{"path":'),
     returning("text for a file", "report", "'report.txt'", '{"path":'),
-    Case("os._exit", "os._exit(3)", "exited", ("code 3",), ""),
-    Case("os.abort", "os.abort()", "signalled", ("SIGABRT",), ""),
-    Case("a null pointer", "import ctypes; ctypes.string_at(0)", "signalled", ("SIGSEGV",), ""),
+    Case("os._exit", "os._exit(3)", "exited", ("code 3",), "", exit_code=3),
+    Case("os.abort", "os.abort()", "signalled", ("SIGABRT",), "", signal="SIGABRT"),
+    Case("a null pointer", "import ctypes; ctypes.string_at(0)", "signalled", ("SIGSEGV",), "", signal="SIGSEGV"),
 ]
 
 SOURCE = """
@@ -134,59 +137,14 @@ def source_of(ways: Sequence[str]) -> str:
     return "\n\n".join([SOURCE, *bodies, f"WAYS = [{names}]"])
 
 
-@dataclass(frozen=True)
-class Calls:
-    """Makes deployments of sources, calls them, and looks at what came of it."""
-
-    platform: Platform
-    http: httpx.Client
-    made: list[str]
-
-    def pipeline(self, source: str, inputs: Sequence[Input] = (), outputs: Sequence[Output] = ()) -> str:
-        name = self.platform.create_pipeline(source, inputs, outputs)
-        self.made.append(name)
-        return name
-
-    def deploy(self, source: str, mode: str, outputs: Sequence[Output] = ALL, **options: Any) -> dict[str, Any]:
-        pipeline = self.pipeline(source, [Input("way", "json")], outputs)
-        return self.platform.deploy(pipeline, mode, **options)
-
-    def call(self, deployment: dict[str, Any], way: int | None) -> httpx.Response:
-        return self.platform.call(deployment, {"way": way})
-
-    def failure(self, answer: httpx.Response) -> dict[str, Any]:
-        """The reason, the same in the answer to the caller and in the execution."""
-        assert answer.status_code == 500, answer.text
-        body = answer.json()
-        assert body["name"] == "ExecutionFailed"
-        execution = self.http.get(f"/api/v1/executions/{body['additional_data']['execution_id']}").json()
-        assert execution["status"] == body["additional_data"]["status"] == "Failed"
-        failure: dict[str, Any] = execution["failure"]
-        assert (failure["message"], failure["kind"]) == (body["message"], body["additional_data"]["reason"])
-        return failure
-
-    def log(self, answer: httpx.Response) -> str:
-        body = answer.json()
-        execution_id = body.get("execution_id") or body["additional_data"]["execution_id"]
-        (lines,) = self.http.post(f"/api/v1/executions/{execution_id}/logs").json()
-        return "\n".join(line["message"] for line in lines)
-
-
-@pytest.fixture(scope="module")
-def calls(platform: Platform) -> Iterator[Calls]:
-    with platform.http() as http:
-        made: list[str] = []
-        yield Calls(platform, http, made)
-        for name in made:
-            platform.sdk.delete_pipeline(name, force_deployments_deletion=True)
-
-
 def check_reason(failure: dict[str, Any], case: Case) -> None:
     assert failure["kind"] == case.kind
     for said in case.said:
         assert said in failure["message"]
     assert len(failure["message"]) < 10_000
     assert failure["traceback"] or failure["remedy"], "neither a traceback nor what to do"
+    assert not any(word in (failure["traceback"] or "") for word in OURS), failure["traceback"]
+    assert (failure["signal"], failure["exit_code"]) == (case.signal, case.exit_code)
 
 
 def check_log(log: str, case: Case) -> None:
@@ -210,7 +168,7 @@ def test_a_failure_of_the_function_has_its_reason_and_the_next_execution_works(
 ) -> None:
     deployment, way = deployments[mode], CASES.index(case)
     if case.kind in ("exited", "signalled"):  # one of its own: a pod that dies again and again is started ever later
-        deployment, way = calls.deploy(source_of([case.lines]), mode), 0
+        deployment, way = calls.deploy(source_of([case.lines]), mode, ALL), 0
     answer = calls.call(deployment, way)
     check_reason(calls.failure(answer), case)
     check_log(calls.log(answer), case)
@@ -254,7 +212,7 @@ def test_what_cannot_be_called_fails_the_creation_of_its_pipeline(platform: Plat
     ],
 )
 def test_a_file_that_raises_fails_each_elastic_execution(calls: Calls, top: str, said: str) -> None:
-    deployment = calls.deploy(f"{top}\ndef main(way): return {{}}", "elastic", outputs=())
+    deployment = calls.deploy(f"{top}\ndef main(way): return {{}}", "elastic")
     for _ in range(2):
         answer = calls.call(deployment, None)
         failure = calls.failure(answer)
@@ -272,6 +230,10 @@ def test_a_file_that_raises_fails_the_creation_of_a_low_latency_deployment(calls
     (row,) = (row for row in calls.platform.sdk.list_deployments() if row["pipeline_name"] == pipeline)
     deployment = calls.http.get(f"/api/v1/deployments/{row['name']}").json()
     assert deployment["status"] == "creation_failed"
+    failed = deployment["last_pod_failure"]
+    assert (failed["kind"], failed["message"]) == ("import_failed", "ZeroDivisionError: division by zero")
+    assert "main.py" in failed["traceback"]
+    assert failed["last_log_lines"][0] == {"stream": "stdout", "message": "so far"}
     log = "\n".join(line["message"] for line in calls.platform.sdk.get_deployment_logs(row["name"]))
     assert "so far" in log
     assert "ZeroDivisionError" in log
@@ -338,7 +300,7 @@ def test_an_execution_beyond_its_timeout_fails(
     calls: Calls, mode: str, define: str, wait: str, options: dict[str, Any]
 ) -> None:
     source = f"import asyncio, time\n{define} main(way):\n    if way is not None:\n        {wait}\n    return {{}}"
-    deployment = calls.deploy(source, mode, outputs=(), execution_timeout_s=1, **options)
+    deployment = calls.deploy(source, mode, execution_timeout_s=1, **options)
     failure = calls.failure(calls.call(deployment, 0))
     assert failure["kind"] == "timed_out"
     assert "1 s" in failure["message"]
@@ -383,7 +345,7 @@ def test_what_is_odd_is_no_failure(
     lines, outputs, logged = ODD[way]
     deployment = odd_deployments[mode]
     if mode == "low_latency" and any(word in lines for word in LASTING):
-        deployment, way = calls.deploy(source_of([lines]), mode), 0
+        deployment, way = calls.deploy(source_of([lines]), mode, ALL), 0
     answer = calls.call(deployment, way)
     assert answer.status_code == 200, answer.text
     assert answer.json()["outputs"] == GOOD | {"report": None} | outputs

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
+from pipeyard.domain.claims import Claim, Supply
 from pipeyard.domain.deployments import Deployment, DeploymentStatus, Resources
 from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
 from pipeyard.domain.modes import Mode, Rule
-from pipeyard.domain.pods import PodRef
+from pipeyard.domain.pods import PodFailure, PodRef
+from pipeyard.engine.admission import Admission
 from pipeyard.engine.guarded_tasks import GuardedTasks
 from pipeyard.errors import UnavailableError
 
+NOTHING = Claim()
 AT = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
@@ -78,6 +81,14 @@ class PodInMemory:
         self.gone.set()
 
 
+@dataclass(frozen=True)
+class SpecInMemory:
+    """What a pod is started from, as far as lanes look at it."""
+
+    claim: Claim
+    gpus: tuple[str, ...] = ()
+
+
 @dataclass
 class WorkshopInMemory:
     """The parts of `Workshop` that lanes use. What is in `away` fails when it is asked."""
@@ -88,8 +99,13 @@ class WorkshopInMemory:
     given: list[tuple[str, str]] = field(default_factory=list)
     ends: dict[str, tuple[ExecutionStatus, Failure]] = field(default_factory=dict)
     statuses: list[DeploymentStatus] = field(default_factory=list)
+    pod_failures: list[PodFailure] = field(default_factory=list)
     asked: asyncio.Event = field(default_factory=asyncio.Event)  # for what is away
     times_asked: int = 0
+    gone: set[str] = field(default_factory=set)  # executions whose rows were deleted
+    claims: dict[str, Claim] = field(default_factory=dict)  # by the id of the deployment or execution
+    admission: Admission = field(default_factory=lambda: Admission(Supply(100, ("GPU-a", "GPU-b"))))
+    specs: list[SpecInMemory] = field(default_factory=list)  # of the pods
 
     @property
     def store(self) -> WorkshopInMemory:
@@ -107,9 +123,9 @@ class WorkshopInMemory:
             self.asked.set()
             raise UnavailableError(f"{what} is away")
 
-    async def get_pending(self, execution_id: str) -> PendingExecution:
+    async def get_pending(self, execution_id: str) -> PendingExecution | None:
         self._ask("database")
-        return execution(execution_id)
+        return None if execution_id in self.gone else execution(execution_id)
 
     async def get_status(self, execution_id: str) -> ExecutionStatus:
         self._ask("database")
@@ -118,6 +134,11 @@ class WorkshopInMemory:
     async def set_deployment_status(self, deployment_id: str, status: DeploymentStatus) -> bool:
         self._ask("database")
         self.statuses.append(status)
+        return True
+
+    async def set_pod_failure(self, deployment_id: str, failure: PodFailure) -> bool:
+        self._ask("database")
+        self.pod_failures.append(failure)
         return True
 
     async def append(self, batch: object) -> None:
@@ -135,15 +156,16 @@ class WorkshopInMemory:
     async def give_up(self, execution_id: str, error: BaseException) -> None:
         await self.fail(execution_id, ExecutionStatus.ERROR, Failure("platform", str(error)))
 
-    async def deployment_pod(self, deployment: Deployment) -> object:
+    async def deployment_pod(self, deployment: Deployment) -> SpecInMemory:
         self._ask("database")
-        return deployment
+        return SpecInMemory(replace(self.claims.get(deployment.id, NOTHING), is_lasting=True))
 
-    async def execution_pod(self, execution: PendingExecution) -> object:
+    async def execution_pod(self, execution: PendingExecution) -> SpecInMemory:
         self._ask("database")
-        return execution
+        return SpecInMemory(self.claims.get(execution.id, NOTHING))
 
-    async def start_pod(self, spec: object, on_missing: Callable[[list[str]], None]) -> PodInMemory:
+    async def start_pod(self, spec: SpecInMemory, on_missing: Callable[[list[str]], None]) -> PodInMemory:
+        self.specs.append(spec)
         self.pods.append(PodInMemory(len(self.pods), on_missing))
         return self.pods[-1]
 

@@ -89,7 +89,7 @@ class History:
         nothing: Any = None
         self.user = DeploymentService(
             store, nothing, Server(store, "u", self.clock.now).lanes, Notices(), nothing, nothing,
-            Remembered(nothing), 0, lambda: None,
+            Remembered(nothing), nothing, lambda: None,
         )  # type: ignore[arg-type]  # fmt: skip
 
     async def play(self) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from pipeyard.domain.claims import Supply
 from pipeyard.domain.executions import ExecutionStatus, Failure, Outcome, PendingExecution
 from pipeyard.domain.pipelines import PipelineStatus
 from pipeyard.engine import patience
+from pipeyard.engine.admission import Admission
 from pipeyard.engine.builder import Builder
 from pipeyard.engine.guarded_tasks import GuardedTasks
 from pipeyard.engine.intake import Records
@@ -111,6 +113,7 @@ def workshop(tables: Any, tasks: GuardedTasks, folders: Any = UNUSED) -> Worksho
         environment_urls=UNUSED,
         control_url="",
         elastic_ram_max_bytes=1,
+        admission=Admission(Supply(1)),
         notify=lambda _: None,
     )
 

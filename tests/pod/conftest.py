@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -171,7 +172,7 @@ class Pods:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(textwrap.dedent(content))
         values: dict[str, Any] = {
-            "pod_id": f"pod-{number}",
+            "pod_id": f"pod-{os.getpid()}-{number}",
             "environment_id": "e",
             "mode": Mode.LOW_LATENCY,
             "image": self.image,

@@ -19,6 +19,33 @@ def test_a_raise_names_the_exception_and_shows_only_the_users_frames(pods):
     assert connection.run("again").kind == "raised"
 
 
+def test_however_the_function_is_run_a_traceback_has_the_users_frames_alone(pods):
+    code = """
+        async def deep(): raise ValueError("deep")
+        def f():
+            return deep()
+    """
+    for start in (pods.elastic, pods.open, pods.parallel):
+        frames = [line for line in start(code).run().failure["traceback"].splitlines() if line.startswith("  File")]
+        assert [frame.rpartition(", in ")[2] for frame in frames] == ["deep"]
+
+
+def test_what_an_exception_came_from_has_the_users_frames_alone(pods):
+    connection = pods.open(
+        """
+        import sys
+        def f():
+            try:
+                sys.stdout.write(3)
+            except TypeError as error:
+                raise RuntimeError("outer") from error
+        """
+    )
+    trace = connection.run().failure["traceback"]
+    assert "direct cause" in trace
+    assert trace.count("  File") == trace.count("main.py") == 2
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

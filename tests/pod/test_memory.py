@@ -47,7 +47,9 @@ def occupied():
 def check_out_of_memory(result):
     assert (result.outcome, result.kind) == ("failed", "out_of_memory")
     assert result.message.startswith("Out of Memory: the pod peaked at ")
-    assert result.message.endswith(" of 128MiB")
+    assert result.message.endswith(" of 128 MiB")
+    assert result.failure["memory_limit_bytes"] == LIMIT_BYTES
+    assert result.failure["peak_memory_bytes"] >= LIMIT_BYTES * 9 // 10
     assert "Raise ram_request to at least" in result.failure["remedy"]
 
 
@@ -112,7 +114,8 @@ def test_an_elastic_pod_is_told_whom_to_ask_for_more_memory(pods):
     connection = pods.elastic(GREEDY, ram_request_bytes=LIMIT_BYTES, outputs=OUTPUTS)
     failure = connection.run(inputs={"mebibytes": 400, "rest_s": 10}).failure
     assert failure["kind"] == "out_of_memory"
-    assert "ask the operator to raise elastic_ram_max_bytes to at least" in failure["remedy"]
+    assert "Raise ram_request in the pipeline's container_config to at least" in failure["remedy"]
+    assert "elastic_ram_max_bytes" in failure["remedy"]
 
 
 def test_what_the_worker_starts_counts_too(pods):

@@ -65,6 +65,8 @@ class Services:
     disk: DiskWatch
     health: Callable[[], Awaitable[dict[str, Any]]]
     pods_of: Callable[[str], Sequence[tuple[str, str]]]  # by deployment id
+    pending_reason: Callable[[str, str | None], str]  # by the ids of execution and deployment
+    lack: Callable[[str], str | None]  # by deployment id
     meters: Meters
     load: Callable[[], Load]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pipeyard.api.execution_schemas import FAILURE_FIELDS
 from pipeyard.api.mapping_schemas import INPUT_MAPPINGS, OUTPUT_MAPPINGS, SENT_INPUT_MAPPINGS, SENT_OUTPUT_MAPPINGS
 from pipeyard.api.operations import (
     EXECUTION_ID,
     FLAG,
     INSTANT,
     NAME,
+    RAM,
     TEXT,
     WHOLE,
     Json,
@@ -32,7 +34,6 @@ _ROW: Json = {
     "status": choice(*DeploymentStatus),
 }
 TOKEN: Json = {"type": "string", "pattern": f"^{TOKEN_PATTERN}$"}
-_RAM: Json = {"type": "string", "pattern": "^[1-9][0-9]{0,14}(KiB|MiB|GiB)$", "examples": ["512MiB", "1GiB"]}
 _AT_ONCE: Json = {"type": "integer", "minimum": 1, "maximum": PARALLEL_EXECUTIONS_LIMIT}
 _TIMEOUT: Json = {"type": "integer", "minimum": 1, "maximum": EXECUTION_TIMEOUT_LIMIT_S}
 SCHEDULE: Json = {
@@ -79,6 +80,8 @@ DEPLOYMENT = record(
         "ram_request": TEXT,
         "gpu_request": WHOLE,
         "pods": array(record({"pod_id": TEXT, "status": choice("starting", "up", "stopping")})),
+        "pending_reason": maybe(TEXT | {"description": "what of the machine its pod waits for"}),
+        "last_pod_failure": maybe(record({"pod_id": maybe(TEXT), "at": INSTANT} | FAILURE_FIELDS)),
     },
 )
 CREATED = record({"name": NAME, "endpoint_token": TOKEN})
@@ -100,7 +103,7 @@ _OPTIONS: Json = {
     "execution_timeout_s": maybe(_TIMEOUT),
     "enable_parallel_executions": maybe(FLAG),
     "max_parallel_executions_per_pod": maybe(_AT_ONCE),
-    "ram_request": maybe(_RAM),
+    "ram_request": maybe(RAM),
     "gpu_request": maybe(_GPUS),
 }
 NEW_ENDPOINT = record(

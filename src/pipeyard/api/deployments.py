@@ -52,12 +52,12 @@ from pipeyard.api.queries import (
     read_object,
     read_whole,
 )
-from pipeyard.api.shapes import deployment_log_row, deployment_row, deployment_shape, schedule_shape
+from pipeyard.api.shapes import deployment_log_row, deployment_row, deployment_shape, pod_failure_shape, schedule_shape
 from pipeyard.api.triggers import read_trigger
 from pipeyard.api.uploads import read_form
 from pipeyard.clock import to_wire
 from pipeyard.domain.deployments import Deployment, DeploymentStatus
-from pipeyard.domain.modes import Rule
+from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import check_keys
 from pipeyard.errors import InvalidInputError
 from pipeyard.services.deployments import PREVIEW_MAX
@@ -147,7 +147,7 @@ async def get_deployment(name: Name, request: Request, hub: Hub, environment: Pl
         deployment = await hub.deployments.wait_until_settled(environment.id, name, hub.settings.wait_hold_s)
     else:
         deployment = await hub.deployments.get(environment.id, name)
-    return _answer(hub, deployment, caller)
+    return await _answer(hub, deployment, caller)
 
 
 @router.patch(
@@ -164,7 +164,7 @@ async def update_deployment(name: Name, request: Request, hub: Hub, environment:
     What was accepted keeps the mappings it had then.
     """
     fields = await read_object(request)
-    return _answer(hub, await hub.deployments.update(environment.id, caller.user_id, name, fields), caller)
+    return await _answer(hub, await hub.deployments.update(environment.id, caller.user_id, name, fields), caller)
 
 
 @router.get(
@@ -290,6 +290,12 @@ async def backfill_deployment(name: Name, request: Request, hub: Hub, environmen
     return json_answer({"executions": rows}, 202)
 
 
-def _answer(hub: Services, deployment: Deployment, caller: Caller) -> Response:
+async def _answer(hub: Services, deployment: Deployment, caller: Caller) -> Response:
     is_person = caller.pod_of is None
-    return json_answer(deployment_shape(deployment, hub.pods_of(deployment.id), with_token=is_person))
+    shape = deployment_shape(deployment, hub.pods_of(deployment.id), with_token=is_person)
+    if deployment.mode is Mode.LOW_LATENCY:
+        failed = deployment.last_pod_failure
+        lines = await hub.deployments.read_last_lines(deployment)
+        shape["pending_reason"] = hub.lack(deployment.id)
+        shape["last_pod_failure"] = None if failed is None else pod_failure_shape(failed, lines)
+    return json_answer(shape)

@@ -63,7 +63,7 @@ async def get_environment_info(hub: Hub, environment: Place) -> Response:
             "environment_id": environment.id,
             "environment_status": "ready",
             "version": pipeyard.__version__,
-            "gpu_enabled": hub.deployments.gpu_count > 0,
+            "gpu_enabled": bool(hub.deployments.supply.gpu_ids),
             "supported_base_images": {"python": tags},
         }
     )

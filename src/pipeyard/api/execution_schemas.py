@@ -13,6 +13,7 @@ from pipeyard.api.operations import (
     INSTANT,
     NAME,
     TEXT,
+    WHOLE,
     Answer,
     Json,
     array,
@@ -46,14 +47,24 @@ _STEP = record(
         "origin": choice(*Origin),
     }
 )
-_FAILURE = record({"kind": TEXT, "message": TEXT, "remedy": maybe(TEXT), "traceback": maybe(TEXT)})
+FAILURE_FIELDS: Json = {
+    "kind": TEXT,
+    "message": TEXT,
+    "remedy": maybe(TEXT),
+    "traceback": maybe(TEXT),
+    "signal": maybe(TEXT | {"examples": ["SIGSEGV"]}),
+    "exit_code": maybe(WHOLE),
+    "peak_memory_bytes": maybe(WHOLE),
+    "memory_limit_bytes": maybe(WHOLE),
+    "last_log_lines": array(record({"stream": TEXT, "message": TEXT})),
+}
 
 _DUE = {"due_at": INSTANT}  # of a tick
 
 EXECUTIONS = array(record(_ROW, _DUE))
 EXECUTION = record(
     {**_ROW, "steps": array(_STEP), "inputs": EXECUTION_INPUTS, "outputs": EXECUTION_OUTPUTS},
-    _DUE | {"failure": _FAILURE},
+    _DUE | {"failure": record(FAILURE_FIELDS), "pending_reason": TEXT},
 )
 OUTPUTS = record({"outputs": EXECUTION_OUTPUTS})
 LATEST = record({"execution_id": maybe(EXECUTION_ID)})

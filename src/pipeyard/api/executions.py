@@ -48,7 +48,7 @@ from pipeyard.api.queries import (
     read_object,
     read_whole,
 )
-from pipeyard.api.shapes import execution_outputs, execution_row, execution_shape, log_row
+from pipeyard.api.shapes import execution_outputs, execution_row, execution_shape, failure_shape, log_row
 from pipeyard.api.uploads import Form, read_form
 from pipeyard.api.value_answers import value_answer
 from pipeyard.domain.executions import ExecutionFilter, ExecutionStatus
@@ -160,11 +160,16 @@ async def get_execution(
     """With its values, unless `include_io_values=false`."""
     execution = await hub.executions.get(environment.id, execution_id)
     pipeline = await hub.pipelines.get(environment.id, execution.pipeline_name)
-    if not parse_flag("include_io_values", request.query_params.get("include_io_values", "true")):
-        return json_answer(execution_shape(execution, pipeline, None, None))
-    inputs = await hub.executions.input_values(execution.id)
-    outputs = await hub.executions.output_values(execution.id)
-    return json_answer(execution_shape(execution, pipeline, inputs, outputs))
+    inputs = outputs = None
+    if parse_flag("include_io_values", request.query_params.get("include_io_values", "true")):
+        inputs = await hub.executions.input_values(execution.id)
+        outputs = await hub.executions.output_values(execution.id)
+    shape = execution_shape(execution, pipeline, inputs, outputs)
+    if execution.failure is not None:
+        shape["failure"] = failure_shape(execution.failure, await hub.executions.read_last_lines(execution))
+    if execution.status is ExecutionStatus.PENDING:
+        shape["pending_reason"] = hub.pending_reason(execution.id, execution.deployment_id)
+    return json_answer(shape)
 
 
 @router.get(

@@ -20,6 +20,7 @@ BYTES = "application/octet-stream"
 
 TEXT: Json = {"type": "string"}
 WHOLE: Json = {"type": "integer"}
+RAM: Json = {"type": "string", "pattern": "^[1-9][0-9]{0,14}(KiB|MiB|GiB)$", "examples": ["512MiB", "1GiB"]}
 NUMBER: Json = {"type": "number"}
 FLAG: Json = {"type": "boolean"}
 ANY: Json = {}

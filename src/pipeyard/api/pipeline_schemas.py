@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeyard.api.mapping_schemas import DATA_TYPE
-from pipeyard.api.operations import ANY, FILE, FLAG, INSTANT, NAME, TEXT, Json, array, choice, link, maybe, record
+from pipeyard.api.operations import ANY, FILE, FLAG, INSTANT, NAME, RAM, TEXT, Json, array, choice, link, maybe, record
 from pipeyard.domain.modes import Rule
 from pipeyard.domain.pipelines import Origin, PipelineStatus
 
@@ -37,7 +37,8 @@ PIPELINE = record(
                         "system_dependencies": array(TEXT),
                         "dockerfile_path": maybe(TEXT),
                         "requirements_path": maybe(TEXT),
-                    }
+                    },
+                    {"ram_request": RAM},
                 ),
             }
         ),
@@ -87,6 +88,7 @@ _FORM: Json = {
         "container_config[repository_branch]": TEXT,
         "container_config[repository_deploy_key]": TEXT | {"writeOnly": True},
         "container_config[requirements_path]": TEXT,
+        "container_config[ram_request]": RAM,
         "container_config[included_folders][0]": TEXT,
         "container_config[system_dependencies][0]": TEXT,
         **{f"{name}[0][{key}]": schema for name, keys in _LISTS.items() for key, schema in keys.items()},

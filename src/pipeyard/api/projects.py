@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from pipeyard.api.context import AnyCaller, Hub, Person, Place
 from pipeyard.api.json_answers import json_answer
-from pipeyard.api.operations import FLAG, TEXT, array, maybe, operation, record
+from pipeyard.api.operations import FLAG, RAM, TEXT, array, maybe, operation, record
 from pipeyard.api.queries import read_object
 from pipeyard.api.shapes import config_shape
 from pipeyard.domain.projects import Project
@@ -25,8 +25,9 @@ _SETTINGS = {
     "included_folders": maybe(array(TEXT)),
     "system_dependencies": array(TEXT),
 }
-_PROJECT = record(_SETTINGS | {"has_repository_deploy_key": FLAG})
-_CHANGES = record({}, {key: maybe(schema) for key, schema in (_SETTINGS | {"repository_deploy_key": TEXT}).items()})
+_PROJECT = record(_SETTINGS | {"has_repository_deploy_key": FLAG}, {"ram_request": RAM})
+_CHANGEABLE = _SETTINGS | {"repository_deploy_key": TEXT, "ram_request": RAM}
+_CHANGES = record({}, {key: maybe(schema) for key, schema in _CHANGEABLE.items()})
 
 
 @router.get(

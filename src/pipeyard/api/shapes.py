@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeyard.clock import to_wire
 from pipeyard.domain.deployments import Deployment
-from pipeyard.domain.executions import Execution, ExecutionSummary
+from pipeyard.domain.executions import Execution, ExecutionSummary, Failure
 from pipeyard.domain.log_lines import LogLine
 from pipeyard.domain.mappings import (
     DESTINATION_KEYS,
@@ -20,10 +20,12 @@ from pipeyard.domain.mappings import (
 )
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.pipelines import ContainerConfig, Input, Output, Pipeline
+from pipeyard.domain.pods import PodFailure
 from pipeyard.domain.schedule_descriptions import describe
 from pipeyard.domain.schedules import Schedule
 
 Json = dict[str, Any]
+LINE_LENGTH_MAX = 500  # of a line that is shown with a failure
 
 
 def pipeline_shape(pipeline: Pipeline) -> Json:
@@ -61,10 +63,13 @@ def declared_shape(declared: Input | Output) -> Json:
 def config_shape(config: ContainerConfig) -> Json:
     """A `container_config`, which never has the deploy key."""
     folders = config.included_folders
-    return asdict(config) | {
+    shape = asdict(config) | {
         "included_folders": None if folders is None else list(folders),
         "system_dependencies": list(config.system_dependencies),
     }
+    if config.ram_request is None:  # a key of ours: other clients see it where somebody has set it
+        del shape["ram_request"]
+    return shape
 
 
 def pipeline_row(pipeline: Pipeline) -> Json:
@@ -194,7 +199,7 @@ def execution_shape(
 ) -> Json:
     """`GET /executions/{id}`; without values where those are None."""
     config = pipeline.declaration.container_config
-    shape = execution_row(execution) | {
+    return execution_row(execution) | {
         "steps": [
             {
                 "name": execution.pipeline_name,
@@ -211,15 +216,21 @@ def execution_shape(
         "inputs": [_execution_input(mapping, inputs) for mapping in execution.inputs_mapping],
         "outputs": execution_outputs(execution, outputs),
     }
-    if execution.failure is not None:
-        failure = execution.failure
-        shape["failure"] = {
-            "kind": failure.kind,
-            "message": failure.message,
-            "remedy": failure.remedy,
-            "traceback": failure.traceback,
-        }
-    return shape
+
+
+def failure_shape(failure: Failure, last_lines: Sequence[LogLine]) -> Json:
+    """Why an execution did not succeed or a pod ended, with what was printed last."""
+    lines = [{"stream": line.stream, "message": _shortened(line.message)} for line in last_lines]
+    return asdict(failure) | {"last_log_lines": lines}
+
+
+def pod_failure_shape(failed: PodFailure, last_lines: Sequence[LogLine]) -> Json:
+    """The failure of a pod."""
+    return {"pod_id": failed.pod_id, "at": to_wire(failed.at)} | failure_shape(failed.failure, last_lines)
+
+
+def _shortened(message: str) -> str:
+    return message if len(message) <= LINE_LENGTH_MAX else f"{message[:LINE_LENGTH_MAX]}…"
 
 
 def _execution_input(mapping: InputMapping, values: Mapping[str, Any] | None) -> Json:

@@ -40,6 +40,7 @@ class PipelineRequest:
     language: str | None
     requirements: str | None
     system_dependencies: Sequence[str] | None
+    memory: str | None = None
 
     @property
     def origin(self) -> str:
@@ -61,6 +62,7 @@ class PipelineRequest:
             "language": self.language,
             "requirements_path": self.requirements,
             "system_dependencies": None if self.system_dependencies is None else list(self.system_dependencies),
+            "ram_request": self.memory,
         }
         return {key: value for key, value in told.items() if value is not None}
 

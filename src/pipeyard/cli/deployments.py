@@ -10,7 +10,7 @@ import typer
 
 from pipeyard.cli.completions import DeploymentName, complete_pipelines
 from pipeyard.cli.declaring import DESTINATIONS, SOURCES, read_destination, read_instant, read_source
-from pipeyard.cli.failures import CommandLineError
+from pipeyard.cli.failures import CommandLineError, failure_fields
 from pipeyard.cli.logs import Follow, Limit, Times, print_log
 from pipeyard.cli.sessions import Session, client_command, new_app
 from pipeyard.cli.texts import read_stdin
@@ -158,11 +158,17 @@ def list_all(session: Session) -> None:
 
 @client_command(app, "show")
 def show(session: Session, name: DeploymentName) -> None:
-    """Show a deployment: where it is called, what goes in and out, its pods."""
+    """Show a deployment: where it is called, what goes in and out, its pods, why the last one that failed did."""
     found: dict[str, Any] = dict(session.sdk.get_deployment(name))
-    if not session.printer.as_json and "endpoint_token" in found:
+    if session.printer.as_json:
+        session.printer.json(found)
+        return
+    if "endpoint_token" in found:
         found["endpoint_token"] = f"(`pipeyard deployment token {name}` shows it)"
-    session.printer.fields(found)
+    failure = failure_fields(found.pop("last_pod_failure", None))
+    if failure:
+        found["last_pod_failure"] = f"{failure.pop('at')} {failure.pop('pod_id', '')}".strip()
+    session.printer.fields(found | failure)
 
 
 @client_command(app, "logs")

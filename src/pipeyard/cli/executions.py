@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeyard.cli.completions import ExecutionId, OfDeployment, OfPipeline
+from pipeyard.cli.failures import failure_fields
 from pipeyard.cli.logs import Follow, Limit, Times, print_log
 from pipeyard.cli.sessions import Session, client_command, new_app
 
@@ -53,9 +54,9 @@ def show(session: Session, execution_id: ExecutionId) -> None:
     if session.printer.as_json:
         session.printer.json(found)
         return
-    failure = found.pop("failure", None) or {}
+    failure = failure_fields(found.pop("failure", None))
     found.pop("steps", None)
-    session.printer.fields(found | {key: value for key, value in failure.items() if value is not None})
+    session.printer.fields(found | failure)
 
 
 @client_command(app, "logs")

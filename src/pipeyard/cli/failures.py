@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import typer
 
@@ -30,6 +32,11 @@ def describe(error: Exception) -> str:
 def details(error: Exception) -> list[str]:
     """Lines to read before it: the end of a build's log."""
     return str(getattr(error, "message", "")).splitlines()[1:] if _is_of_ours(error) else []
+
+
+def failure_fields(failure: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What there is to show of the failure of an execution or a pod."""
+    return {key: value for key, value in (failure or {}).items() if value not in (None, [])}
 
 
 def exit_status(error: Exception) -> int:

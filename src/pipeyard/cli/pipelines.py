@@ -42,6 +42,7 @@ def create(
     system_dependencies: Annotated[
         list[str] | None, typer.Option("--system-dependency", metavar="PACKAGE", help="A system package. Repeat it.")
     ] = None,
+    memory: Annotated[str | None, typer.Option(help="Of a pod that runs it, such as 2GiB.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait until it is built.")] = True,
 ) -> None:
     """Create a pipeline from a folder, a git repository or a template.
@@ -65,6 +66,7 @@ def create(
         language=language,
         requirements=requirements,
         system_dependencies=system_dependencies,
+        memory=memory,
     )
     made = create_pipeline(session.sdk, request, wait=wait)
     status = made["creation_info"]["status"]

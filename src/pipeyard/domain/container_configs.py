@@ -10,6 +10,7 @@ from typing import Any
 from pipeyard.domain.names import check_keys, check_text
 from pipeyard.domain.paths import check_path
 from pipeyard.domain.pipelines import ContainerConfig
+from pipeyard.domain.ram import parse_ram
 from pipeyard.domain.repositories import check_branch, check_url
 from pipeyard.errors import InvalidInputError
 
@@ -22,6 +23,7 @@ KEYS = (
     "included_folders",
     "system_dependencies",
     "dockerfile_path",
+    "ram_request",
 )
 LANGUAGE_RULE = "python:3.X-slim, for example python:3.11-slim"
 LIST_LIMIT = 200
@@ -56,6 +58,7 @@ def read_container_config(given: object, project: ContainerConfig, place: str = 
         included_folders=reader.included_folders(),
         system_dependencies=reader.system_dependencies(),
         dockerfile_path=None,
+        ram_request=reader.ram_request(),
     )
 
 
@@ -97,6 +100,13 @@ class _Reader:
             allowed = f"one line of 1 to {TEXT_LENGTH_LIMIT} characters"
             raise InvalidInputError(self.field(key), "is not usable", allowed)
         return check(self.field(key), text)
+
+    def ram_request(self) -> str | None:
+        value = self.given.get("ram_request", self.project.ram_request)
+        if value is None:
+            return None
+        parse_ram(self.field("ram_request"), value)
+        return str(value)
 
     def requirements_path(self) -> str | None:
         value = self.given.get("requirements_path", self.project.requirements_path)

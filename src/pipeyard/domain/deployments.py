@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -21,6 +20,8 @@ from pipeyard.domain.names import (
     check_name,
     shown,
 )
+from pipeyard.domain.pods import PodFailure
+from pipeyard.domain.ram import parse_ram
 from pipeyard.domain.records import mappings_to_json
 from pipeyard.domain.schedule_options import (
     DEFAULT_OPTIONS,
@@ -138,6 +139,7 @@ class Deployment:
     last_tick_at: datetime | None = None  # when the last one was due, run or skipped
     # What callers know: it goes with path and token to the deployment that takes this one's place. None: periodic.
     endpoint_id: str | None = None
+    last_pod_failure: PodFailure | None = None  # it stays when the next pod is up
 
     @cached_property
     def mappings_json(self) -> str:
@@ -250,7 +252,10 @@ def _refuse_for_elastic(parallel: bool | None, at_once: int | None, ram: object,
         raise InvalidInputError("max_parallel_executions_per_pod", alone, 'mode "low_latency", or leave it out')
     for key, value in (("ram_request", ram), ("gpu_request", gpus)):
         if value is not None:
-            raise InvalidInputError(key, 'is only available for mode "low_latency"', "leave it out, or low_latency")
+            problem, allowed = 'is only available for mode "low_latency"', "leave it out, or low_latency"
+            if key == "ram_request":
+                allowed += "; elastic executions take theirs from the pipeline's container_config"
+            raise InvalidInputError(key, problem, allowed)
 
 
 def _whole_number(fields: Mapping[str, Any], key: str, most: int, least: int = 1) -> int | None:
@@ -260,20 +265,3 @@ def _whole_number(fields: Mapping[str, Any], key: str, most: int, least: int = 1
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise InvalidInputError(key, f"{shown(value)} is not usable", f"a whole number from {least} to {most}")
     return value
-
-
-_RAM = re.compile(r"([1-9][0-9]{0,14})(KiB|MiB|GiB)")
-_UNITS = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
-RAM_LIMIT_BYTES = 1024**5  # no machine has more
-RAM_RULE = 'a whole number followed by KiB, MiB or GiB, for example "512MiB" or "1GiB"'
-
-
-def parse_ram(field: str, value: object) -> int:
-    """Bytes of "512MiB" or "1GiB" (product page, ram_request). Raises InvalidInputError."""
-    match = _RAM.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise InvalidInputError(field, f"{shown(value)} is not an amount of memory", RAM_RULE)
-    size = int(match[1]) * _UNITS[match[2]]
-    if size > RAM_LIMIT_BYTES:
-        raise InvalidInputError(field, f"{shown(value)} is more than any machine has", RAM_RULE)
-    return size

@@ -32,12 +32,16 @@ OPEN = frozenset({ExecutionStatus.PENDING, ExecutionStatus.RUNNING})
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an execution did not succeed. `kind` is a word of `pod.protocol.FailureKind`."""
+    """Why an execution did not succeed, or why a pod ended. `kind` is a word of `pod.protocol.FailureKind`."""
 
     kind: str
     message: str
     remedy: str | None = None
-    traceback: str | None = None
+    traceback: str | None = None  # of user code alone
+    signal: str | None = None  # that ended the process, such as SIGSEGV
+    exit_code: int | None = None  # that the process ended with
+    peak_memory_bytes: int | None = None  # of all processes of the pod together; None: nobody counted
+    memory_limit_bytes: int | None = None
 
 
 @dataclass(frozen=True)

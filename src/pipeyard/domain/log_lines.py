@@ -35,6 +35,9 @@ class LogBatch:
     pod_event: tuple[str, int] | None = None
 
 
+LAST_LINES = 20  # that are shown with a failure
+
+
 @dataclass(frozen=True)
 class LogRange:
     """`from_at <= at < to_at`, the first `limit`, ascending. None: unbounded."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from pipeyard.domain.ram import parse_ram
 from pipeyard.domain.values import DataType
 
 
@@ -55,6 +56,12 @@ class ContainerConfig:
     included_folders: tuple[str, ...] | None = None
     system_dependencies: tuple[str, ...] = ()
     dockerfile_path: str | None = None
+    ram_request: str | None = None  # the memory of a pod that runs it
+
+    @property
+    def ram_request_bytes(self) -> int | None:
+        """The memory request in bytes."""
+        return None if self.ram_request is None else parse_ram("ram_request", self.ram_request)
 
 
 @dataclass(frozen=True)

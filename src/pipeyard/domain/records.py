@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
+from datetime import datetime
 from typing import Any
 
 from pipeyard.domain.executions import Failure
 from pipeyard.domain.mappings import Destination, InputMapping, OutputMapping, Source
 from pipeyard.domain.pipelines import ContainerConfig, Input, Output, PipelineDeclaration, TemplateReference
+from pipeyard.domain.pods import PodFailure
 from pipeyard.domain.values import DataType
 
 Mappings = tuple[tuple[InputMapping, ...], tuple[OutputMapping, ...]]
@@ -108,11 +110,24 @@ def failure_to_json(failure: Failure | None) -> str | None:
     """A failure as one text; None stays None."""
     if failure is None:
         return None
-    return _dump([failure.kind, failure.message, failure.remedy, failure.traceback])
+    return _dump(astuple(failure))
+
+
+def pod_failure_to_json(failure: PodFailure) -> str:
+    """Why a pod ended, as one text."""
+    return _dump([astuple(failure.failure), failure.at.isoformat(), failure.pod_id])
+
+
+def pod_failure_from_json(text: str | None) -> PodFailure | None:
+    """The inverse of `pod_failure_to_json`; None stays None."""
+    if text is None:
+        return None
+    failure, at, pod_id = json.loads(text)
+    return PodFailure(Failure(*failure), datetime.fromisoformat(at), pod_id)
 
 
 def failure_from_json(text: str | None) -> Failure | None:
-    """The inverse of `failure_to_json`."""
+    """The inverse of `failure_to_json`; what an older version did not write is None."""
     return None if text is None else Failure(*json.loads(text))
 
 

@@ -12,6 +12,7 @@ from itertools import count
 
 from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
 from pipeyard.domain.pods import PodRef
+from pipeyard.engine.admission import Ticket
 from pipeyard.engine.patience import Patience, is_passing, until_done
 from pipeyard.engine.pods import Pod
 from pipeyard.engine.waits import first_of
@@ -45,6 +46,14 @@ class Carried:
         return self.pod is not None and (self.is_running or self.execution_id in self.pod.started)
 
 
+class _NoRoomError(Exception):
+    """The machine does not have what the pod claims, now."""
+
+    def __init__(self, ticket: Ticket) -> None:
+        super().__init__()
+        self.ticket = ticket
+
+
 class ElasticLane:
     """First come, first served, over all elastic deployments and runs."""
 
@@ -54,6 +63,7 @@ class ElasticLane:
         self._numbers = count()
         self._waiting: deque[Carried] = deque()
         self._carried: dict[str, Carried] = {}
+        self._parked: dict[str, Carried] = {}  # wait for memory, not for one of the places
 
     def submit(self, execution_id: str) -> None:
         """Queue an execution that is Pending in the store."""
@@ -70,11 +80,28 @@ class ElasticLane:
             if concerns(carried):
                 carried.is_unwanted = True
                 await self._stop_pod(carried)
+        for carried in list(self._parked.values()):
+            if concerns(carried):
+                self._workshop.admission.leave(carried.execution_id)
 
     @property
     def waiting(self) -> int:
         """Executions that have no pod yet."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._parked)
+
+    def has(self, execution_id: str) -> bool:
+        """Whether it is on its way."""
+        known = execution_id in self._carried or execution_id in self._parked
+        return known or any(one.execution_id == execution_id for one in self._waiting)
+
+    def pending_reason(self, execution_id: str) -> str:
+        """Why an execution is Pending."""
+        if execution_id in self._carried:
+            return "its pod is starting"
+        return self._workshop.admission.reason(execution_id) or (
+            f"waits for a place: {len(self._carried)} elastic executions run, at most {self._pods_max} do at a time "
+            "(elastic_max_pods is the setting)"
+        )
 
     def list_pods(self) -> list[tuple[str, str]]:
         """Id of the execution, and the status of its pod."""
@@ -105,12 +132,23 @@ class ElasticLane:
     async def _carry(self, carried: Carried) -> None:
         try:
             await self._run(carried)
+        except _NoRoomError as full:
+            self._parked[carried.execution_id] = carried
+            self._workshop.tasks.start(self._wait_for_room(carried, full.ticket), f"execution {carried.execution_id}")
         except Exception as error:
             await until_done(lambda: self._stop_pod(carried), f"the pod of execution {carried.execution_id}")
             await self._put_off(carried, error)
         finally:
             del self._carried[carried.execution_id]
+            if carried.execution_id not in self._parked:
+                self._workshop.admission.leave(carried.execution_id)
             self._fill()
+
+    async def _wait_for_room(self, carried: Carried, ticket: Ticket) -> None:
+        """Without a place among the running ones, which others can use meanwhile."""
+        await ticket.given.wait()
+        del self._parked[carried.execution_id]
+        self._wait_again(carried)
 
     async def _stop_pod(self, carried: Carried) -> None:
         if carried.pod is not None:
@@ -137,6 +175,9 @@ class ElasticLane:
 
     async def _try_later(self, carried: Carried, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
+        self._wait_again(carried)
+
+    def _wait_again(self, carried: Carried) -> None:
         insort(self._waiting, carried, key=lambda one: one.number)
         self._fill()
 
@@ -173,6 +214,9 @@ class ElasticLane:
         if carried.patience is not None:
             await self._workshop.check_inputs(execution)  # a pod costs more than a question
         spec = await self._workshop.execution_pod(execution)
+        ticket = self._workshop.admission.ask(execution.id, spec.claim)
+        if not ticket.given.is_set():
+            raise _NoRoomError(ticket)
         return await self._workshop.start_pod(spec, lambda _: carried.missing.set())
 
     async def _serve(self, pod: Pod, execution: PendingExecution, carried: Carried) -> bool:

@@ -86,6 +86,15 @@ class RunningEngine:
         lane = self._lanes.get(deployment_id)
         return [] if lane is None else lane.list_pods()
 
+    def pending_reason(self, execution_id: str, deployment_id: str | None) -> str:
+        """See `ports.Engine`."""
+        lane = self._lanes.get(deployment_id or "")
+        return self._elastic.pending_reason(execution_id) if lane is None else lane.pending_reason()
+
+    def lack(self, deployment_id: str) -> str | None:
+        """See `ports.Engine`."""
+        return self._workshop.admission.reason(deployment_id)
+
     def load(self) -> Load:
         """See `ports.Engine`."""
         lanes, elastic_pods = self._lanes.values(), self._elastic.list_pods()
@@ -125,13 +134,19 @@ class RunningEngine:
         for execution in open_ones:
             self._places.adopt(execution.id, execution.deployment_id)
             self._expect(execution)
-        left = LeftPods(workshop.runtime, list(await workshop.runtime.list()))
+        refs = list(await workshop.runtime.list())
+        for ref in refs:  # all, before anything asks for what they have
+            workshop.admission.adopt(ref.owner_id, ref.claim, ref.gpus)
+        left = LeftPods(workshop.runtime, refs)
         for deployment in await workshop.store.list_deployments(None, mode=Mode.LOW_LATENCY):
             await self._adopt_lane(deployment, [one for one in open_ones if one.deployment_id == deployment.id], left)
         for execution in open_ones:
             if (execution.deployment_id or "") not in self._lanes:
                 await self._adopt_elastic(execution, left)
-        await left.remove()
+        for ref in await left.remove():
+            lane = self._lanes.get(ref.owner_id)
+            if not (self._elastic.has(ref.owner_id) if lane is None else lane.is_kept_up):
+                workshop.admission.leave(ref.owner_id)
         for pipeline in await workshop.store.list_unbuilt_pipelines():
             self._builder.build(pipeline)
 

@@ -8,7 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pipeyard import clock
 from pipeyard.domain.executions import ExecutionStatus, Failure, Outcome
@@ -25,6 +25,8 @@ from pipeyard.services.fire_times import FireTimes
 from pipeyard.store_ports import Store
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _STATUSES = {
     protocol.Outcome.SUCCEEDED: ExecutionStatus.SUCCEEDED,
@@ -249,11 +251,17 @@ def read_failure(record: object) -> Failure:
     """The `failure` of a frame. User code shares the pod with what wrote it, so nothing is taken on trust."""
     if not isinstance(record, dict):
         return Failure(FailureKind.PLATFORM, "the pod reported no reason")
-    texts = {key: record.get(key) for key in ("kind", "message", "remedy", "traceback")}
-    clean = {key: value if isinstance(value, str) else None for key, value in texts.items()}
     return Failure(
-        clean["kind"] or FailureKind.PLATFORM,
-        clean["message"] or "the pod reported no reason",
-        clean["remedy"],
-        clean["traceback"],
+        kind=_of_type(str, record.get("kind")) or FailureKind.PLATFORM,
+        message=_of_type(str, record.get("message")) or "the pod reported no reason",
+        remedy=_of_type(str, record.get("remedy")),
+        traceback=_of_type(str, record.get("traceback")),
+        signal=_of_type(str, record.get("signal")),
+        exit_code=_of_type(int, record.get("exit_code")),
+        peak_memory_bytes=_of_type(int, record.get("peak_memory_bytes")),
+        memory_limit_bytes=_of_type(int, record.get("memory_limit_bytes")),
     )
+
+
+def _of_type(wanted: type[T], value: object) -> T | None:
+    return value if isinstance(value, wanted) and not isinstance(value, bool) else None

@@ -27,11 +27,12 @@ class LeftPods:
         states = [await self._runtime.inspect(ref) for ref in self._of(owner_id)]
         return frozenset().union(*(state.started for state in states))
 
-    async def remove(self) -> None:
-        """End and remove the rest."""
+    async def remove(self) -> list[PodRef]:
+        """End and remove the rest. Which these were."""
         for ref in self._refs:
             await self._runtime.stop(ref, 0)
-        self._refs.clear()
+        removed, self._refs = self._refs, []
+        return removed
 
     def _of(self, owner_id: str) -> list[PodRef]:
         return [ref for ref in self._refs if owner_id in (ref.deployment_id, ref.execution_id)]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from dataclasses import replace
+from functools import partial
 
 from pipeyard import clock
 from pipeyard.domain.deployments import Deployment, DeploymentStatus
 from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
 from pipeyard.domain.log_lines import LogBatch, LogLine, Subject
-from pipeyard.domain.pods import PodRef, PodSpec
+from pipeyard.domain.pods import PodFailure, PodRef, PodSpec
 from pipeyard.engine.patience import Patience, is_passing, until_done
 from pipeyard.engine.pods import Pod
 from pipeyard.engine.waits import first_of
@@ -99,6 +101,20 @@ class LowLatencyLane:
         return [(self._pod.pod_id, "up" if self._pod.ready.is_set() else "starting")]
 
     @property
+    def is_kept_up(self) -> bool:
+        """It has a pod, or gets one."""
+        return not self._ended.is_set()
+
+    def pending_reason(self) -> str:
+        """Why an execution of it is Pending."""
+        lack = self._workshop.admission.reason(self._deployment.id)
+        if lack is not None:
+            return f"its pod {lack}"
+        if self._pod is not None and self._pod.ready.is_set() and not self._pod.gone.is_set():
+            return f"waits for its turn in the pod, which has {self.in_pod} executions"
+        return "waits for the pod of its deployment, which is starting"
+
+    @property
     def waiting(self) -> int:
         """Executions that are not in the pod yet."""
         return len(self._waiting)
@@ -158,6 +174,7 @@ class LowLatencyLane:
                 early_ends = 0 if was_up_s >= STEADY_S else early_ends + 1
                 await self._wait_to_retry(_retry_delay_s(early_ends))
         finally:
+            self._workshop.admission.leave(self._deployment.id)
             self._ended.set()
 
     async def _wait_to_retry(self, delay_s: float) -> None:
@@ -181,7 +198,8 @@ class LowLatencyLane:
                 await self._note(f"pod {pod.pod_id} is up")
                 await self._feed(pod)
         except PodError as error:
-            await self._note(f"the pod could not be started: {error.message}")
+            if not self._stopping.is_set():
+                await self._failed(Failure(FailureKind.PLATFORM, f"the pod could not be started: {error.message}"))
         except Exception:
             logger.exception("the pod of deployment %s cannot be attended to", self._deployment.name)
         if pod is None:
@@ -205,7 +223,8 @@ class LowLatencyLane:
             await first_of(pod.welcomed, pod.gone)
         else:
             what = f"a pod for deployment {self._deployment.name}"
-            pod = await self._workshop.start_pod(await until_done(self._spec, what), self._put_back)
+            spec = await self._admitted(await until_done(self._spec, what))
+            pod = await self._workshop.start_pod(spec, self._put_back)
         pod.freed = self._work
         if ref is not None:
             await self._reconcile(pod)
@@ -215,6 +234,18 @@ class LowLatencyLane:
         if self._is_over:  # meanwhile: whoever stops the deployment does not wait for the database
             raise PodError("the deployment was stopped before")
         return await self._workshop.deployment_pod(self._deployment)
+
+    async def _admitted(self, spec: PodSpec) -> PodSpec:
+        """With its GPUs, once the machine has what it claims. Kept until the lane ends: the next pod needs it too."""
+        admission, owner_id = self._workshop.admission, self._deployment.id
+        ticket = admission.ask(owner_id, spec.claim)
+        if not ticket.given.is_set():
+            await self._note(f"the pod {admission.reason(owner_id)}")
+        while not ticket.given.is_set():
+            if self._is_over:
+                raise PodError("the deployment was stopped before")
+            await first_of(ticket.given, self._dropped if self._waiting or self._aside else self._stopping)
+        return replace(spec, gpus=ticket.gpus)
 
     async def _reconcile(self, pod: Pod) -> None:
         """Compare what the store says of an adopted pod with what the pod says. Nothing is sent or ended twice."""
@@ -284,9 +315,16 @@ class LowLatencyLane:
         begun = [one for one in pod.in_flight if one in pod.started]
         self._put_back([one for one in pod.in_flight if one not in pod.started])
         if not self._stopping.is_set():
-            await self._note(f"pod {pod.pod_id} ended: {(pod.exit_failure or pod.lost_failure()).message}")
+            await self._failed(pod.exit_failure or pod.lost_failure(), pod.pod_id)
         for execution_id in begun:
             await self._workshop.records.fail(execution_id, ExecutionStatus.ERROR, pod.lost_failure())
+
+    async def _failed(self, failure: Failure, pod_id: str | None = None) -> None:
+        """Keep why a pod ended, or could not be started, for whoever looks at the deployment."""
+        await self._note(failure.message if pod_id is None else f"pod {pod_id} ended: {failure.message}")
+        kept = PodFailure(failure, clock.now(), pod_id)
+        set_failure = partial(self._workshop.store.set_pod_failure, self._deployment.id, kept)
+        await until_done(set_failure, f"the failure of a pod of deployment {self._deployment.name}")
 
     async def _give_up(self) -> None:
         """The first pod never came up: nothing will change by itself."""

@@ -121,9 +121,7 @@ class Pod:
         elif frame.type == "started":
             self.started.add(frame.header["execution_id"])
         elif frame.type == "exited":
-            self.exit_failure = read_failure(
-                {"kind": frame.header.get("reason"), "message": frame.header.get("message")}
-            )
+            self.exit_failure = read_failure({**frame.header, "kind": frame.header.get("reason")})
         if self._intake is not None:
             self._intake.take(frame)
 

@@ -13,6 +13,7 @@ from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecutio
 from pipeyard.domain.modes import Mode
 from pipeyard.domain.pipelines import Pipeline
 from pipeyard.domain.pods import PodRef, PodSpec
+from pipeyard.engine.admission import Admission
 from pipeyard.engine.guarded_tasks import GuardedTasks
 from pipeyard.engine.inputs import read_inputs
 from pipeyard.engine.intake import Records
@@ -47,6 +48,7 @@ class Workshop:
     control_url: str
     meters: Meters
     elastic_ram_max_bytes: int
+    admission: Admission
     notify: Callable[[str], None]  # after the commit of a change to a pipeline or deployment
     attended: set[PodRef] = field(default_factory=set)  # the pods that there are now
 
@@ -112,7 +114,7 @@ class Workshop:
         token = self.identities.pod_token(pipeline.created_by, scope)
         variables = await self._pod_variables(pipeline.environment_id, token)
         spec = self._spec(pipeline, Resources(), variables, execution_id=execution.id)
-        return replace(spec, ram_request_bytes=self.elastic_ram_max_bytes)
+        return spec if spec.is_ram_reserved else replace(spec, ram_request_bytes=self.elastic_ram_max_bytes)
 
     async def _pipeline(self, pipeline_id: str) -> Pipeline:
         pipeline = await self.store.get_pipeline_by_id(pipeline_id)
@@ -137,6 +139,7 @@ class Workshop:
         execution_id: str | None = None,
     ) -> PodSpec:
         declaration = pipeline.declaration
+        ram_request_bytes = resources.ram_request_bytes or declaration.container_config.ram_request_bytes
         assert pipeline.image is not None
         return PodSpec(
             # Never used twice: events and log lines are told apart by it.
@@ -154,7 +157,8 @@ class Workshop:
                 resources.max_parallel_executions_per_pod if resources.enable_parallel_executions else 1
             ),
             enable_parallel_executions=resources.enable_parallel_executions,
-            ram_request_bytes=resources.ram_request_bytes,
+            ram_request_bytes=ram_request_bytes,
+            is_ram_reserved=ram_request_bytes is not None,
             gpu_request=resources.gpu_request or 0,
             deployment_id=deployment_id,
             execution_id=execution_id,

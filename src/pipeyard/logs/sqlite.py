@@ -59,6 +59,12 @@ _READ_AFTER = """
     WHERE subject_id = ? AND subject = ? AND sequence > ?
     ORDER BY sequence LIMIT ?
 """
+_READ_LAST = """
+    SELECT at, message, stream, pod_id FROM (
+        SELECT at, message, stream, pod_id, sequence FROM lines
+        WHERE subject_id = ? AND subject = ? ORDER BY at DESC, sequence DESC LIMIT 1000
+    ) WHERE (? IS NULL OR pod_id = ?) ORDER BY at DESC, sequence DESC LIMIT ?
+"""
 _DELETE_LINES = "DELETE FROM lines WHERE subject_id = ? AND subject = ?"
 _DELETE_EVENTS = "DELETE FROM pod_events WHERE subject_id = ? AND subject = ?"
 _LOOK = "SELECT sequence, subject, subject_id, at, pod_id FROM lines WHERE sequence > ? ORDER BY sequence LIMIT ?"
@@ -144,6 +150,13 @@ class SqliteLogStore:
             (sequence, LogLine(from_epoch_ms(at), message, stream, pod_id))
             for sequence, at, message, stream, pod_id in rows
         ]
+
+    async def read_last(
+        self, subject: Subject, subject_id: str, limit: int, pod_id: str | None = None
+    ) -> Sequence[LogLine]:
+        """See `ports.LogStore.read_last`."""
+        rows = await self._read(_READ_LAST, (subject_id, subject.value, pod_id, pod_id, limit))
+        return [LogLine(from_epoch_ms(at), message, stream, pod_id) for at, message, stream, pod_id in reversed(rows)]
 
     async def delete(self, subject: Subject, subject_ids: Iterable[str]) -> None:
         """Forget all lines of these."""

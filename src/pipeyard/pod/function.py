@@ -10,10 +10,11 @@ from .protocol import FailureKind
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
+    from traceback import FrameSummary, TracebackException
     from typing import Any
 
 _PROGRAM = os.path.dirname(__file__)
+_STREAMS = os.path.join(_PROGRAM, "attribution.py")
 _MESSAGE_MAX_CHARS = 4_000
 _TRACEBACK_MAX_CHARS = 64_000
 _CO_COROUTINE = 0x80
@@ -77,7 +78,9 @@ def describe(error: BaseException, kind: str = FailureKind.RAISED) -> dict[str, 
     if isinstance(error, SyntaxError):
         message = message.rpartition("\n")[2]
     try:
-        text = "".join(traceback.format_exception(type(error), error, _user_part(error.__traceback__)))
+        shown = traceback.TracebackException(type(error), error, error.__traceback__)
+        _leave_out_ours(shown)
+        text = "".join(shown.format())
     except Exception:  # an exception whose own __str__ raises, a source file that cannot be read
         text = message
     return {
@@ -88,20 +91,36 @@ def describe(error: BaseException, kind: str = FailureKind.RAISED) -> dict[str, 
     }
 
 
-def _user_part(trace: TracebackType | None) -> TracebackType | None:
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if not (file.startswith(_PROGRAM) or file.startswith("<frozen importlib")):
-            break
-        trace = trace.tb_next
-    return trace
+def _leave_out_ours(raised: TracebackException) -> None:
+    """Frames of this program, and those of the standard library through which it called, of all that it came from."""
+    chain: list[TracebackException | None] = [raised]
+    while chain:
+        shown = chain.pop()
+        if shown is not None:
+            shown.stack[:] = _user_part(shown.stack)
+            chain += [shown.__cause__, shown.__context__, *(getattr(shown, "exceptions", None) or ())]
+
+
+def _user_part(frames: list[FrameSummary]) -> list[FrameSummary]:
+    # What user code calls of ours in turn (`print`) is at the end; by all other frames of ours it is called.
+    callers = [number for number, frame in enumerate(frames) if _is_ours(frame.filename) and frame.filename != _STREAMS]
+    part = [frame for frame in frames[callers[-1] + 1 if callers else 0 :] if not _is_ours(frame.filename)]
+    while part and part[0].filename.startswith("<frozen importlib"):
+        del part[0]
+    return part
+
+
+def _is_ours(file: str) -> bool:
+    return file.startswith(_PROGRAM)
 
 
 def _remedy(error: BaseException) -> str | None:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f'Add the package that provides "{error.name}" to requirements_path, or its file to included_folders.'
     if isinstance(error, MemoryError):
-        return "Process less at once, or use a machine with more memory."
+        return "Process less at once, raise ram_request, or use a machine with more memory."
+    if isinstance(error, BlockingIOError) or str(error) == "can't start new thread":  # what fork and threads say
+        return "The pod has all the processes and threads that it may have (pod_max_processes): start fewer at a time."
     if isinstance(error, (SystemExit, KeyboardInterrupt)):
         return "Return from the function instead of ending the process."
     return None

@@ -51,19 +51,19 @@ class Bind:
 class Place:
     """What can be seen inside: the system's programs read-only, `binds`, and nothing of `hidden`."""
 
-    __slots__ = ("binds", "gpu", "hidden", "outside_uid", "shared_memory_max_bytes")
+    __slots__ = ("binds", "gpu_devices", "hidden", "outside_uid", "shared_memory_max_bytes")
 
     def __init__(
         self,
         binds: list[Bind],
         hidden: Iterable[str] = (),
-        gpu: bool = False,
+        gpu_devices: Iterable[str] = (),
         outside_uid: int = NOBODY_UID,
         shared_memory_max_bytes: int | None = None,
     ) -> None:
         self.binds = binds
         self.hidden = [os.path.realpath(path) for path in hidden]
-        self.gpu = gpu
+        self.gpu_devices = list(gpu_devices)  # no other GPU can be reached
         self.outside_uid = outside_uid  # whom root becomes; an ordinary user stays who it is
         self.shared_memory_max_bytes = shared_memory_max_bytes  # None: what the kernel gives, half of the memory
 
@@ -156,19 +156,20 @@ def is_system(path: str) -> bool:
     return path == "/" or any(path == folder or path.startswith(folder + "/") for folder in _SYSTEM_FOLDERS)
 
 
-def _system_binds(gpu: bool) -> list[Bind]:
+def _system_binds(gpu_devices: list[str]) -> list[Bind]:
     folders = [path for path in _SYSTEM_FOLDERS if os.path.isdir(path)]
     folders += [path for path in _SYSTEM_LINKS if os.path.isdir(path) and not os.path.islink(path)]
     devices = [path for path in _DEVICES if os.path.exists(path)]
-    if gpu:
-        devices += glob.glob("/dev/nvidia*") + glob.glob("/dev/dri")
+    if gpu_devices:
+        shared = [path for path in glob.glob("/dev/nvidia*") if not path[len("/dev/nvidia") :].isdigit()]
+        devices += shared + [path for path in gpu_devices if os.path.exists(path)]
     return [Bind(path, path) for path in folders] + [Bind(path, path, True, True) for path in devices]
 
 
 def _clone_trees(place: Place) -> list[tuple[int, Bind]]:
     return [
         (kernel.clone_tree(bind.source, read_only=not bind.writable, devices=bind.device), bind)
-        for bind in _system_binds(place.gpu) + place.binds
+        for bind in _system_binds(place.gpu_devices) + place.binds
     ]
 
 

@@ -1,8 +1,8 @@
 """From the interpreter that the runtime starts to a supervisor in its own place.
 
 The body of the `launch` frame: pod_id, pod_dir, image, program, code (or null), mode, parallel, slots, function_path,
-function_name, inputs and outputs ([[name, type]]), variables, level, outside_uid, hidden, gpu, orphan_s,
-memory_max_bytes (or null), processes_max, disk_max_bytes.
+function_name, inputs and outputs ([[name, type]]), variables, level, outside_uid, hidden, gpus
+([[id, device file]]), orphan_s, memory_max_bytes (or null), is_ram_reserved, processes_max, disk_max_bytes.
 The pod answers on its stdout: "ready\\n" once it is isolated, or the reason why it could not be.
 """
 
@@ -115,7 +115,7 @@ def _place(order: dict[str, Any], outside: folder.PodPaths) -> isolation.Place:
     return isolation.Place(
         binds,
         hidden=order["hidden"],
-        gpu=order["gpu"] > 0,
+        gpu_devices=[device for _, device in order["gpus"]],
         outside_uid=order["outside_uid"],
         shared_memory_max_bytes=order["memory_max_bytes"],
     )

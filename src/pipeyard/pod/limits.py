@@ -23,8 +23,9 @@ _BUSY_EVERY_S = 0.1
 _IDLE_EVERY_S = 1.0
 # Looking takes at most one part in this many of the supervisor's time.
 _IDLE_SHARE = 20
-# When the machine has no memory left, the kernel ends user code before the server (whose score is 0).
-_OOM_SCORE = 500
+# When the machine has no memory left, the kernel ends user code before the server (whose score is 0), and what has
+# reserved no memory before what has.
+_OOM_SCORE, _UNRESERVED_OOM_SCORE = 300, 800
 
 
 class Limits:
@@ -34,18 +35,20 @@ class Limits:
         self._elastic = order["mode"] == "elastic"
         self._processes_max: int = order["processes_max"]
         self._own_place = own_place
+        self._oom_score = _OOM_SCORE if order["is_ram_reserved"] else _UNRESERVED_OOM_SCORE
         self._groups = groups
         shared_memory = _SHARED_MEMORY if own_place else None
         memory_max_bytes = order["memory_max_bytes"]
         self._memory = None if memory_max_bytes is None else MemoryLimit(memory_max_bytes, groups, shared_memory)
         self._disk = DiskLimit(order["disk_max_bytes"], paths.folders())
         self._next_look_s = clock.monotonic_s() + _BUSY_EVERY_S
+        self._machine_kills = machine_kills()
 
     def enter(self) -> None:
         """Called by the worker's process before it becomes user code."""
         self._groups.enter()
         with contextlib.suppress(OSError):
-            kernel.write("/proc/self/oom_score_adj", str(_OOM_SCORE))
+            kernel.write("/proc/self/oom_score_adj", str(self._oom_score))
         _lower(resource.RLIMIT_FSIZE, self._disk.most_bytes)
         if not self._groups.limits_processes:
             # The kernel counts per user id and user namespace: in a place of its own, those of this pod.
@@ -63,6 +66,7 @@ class Limits:
         started_s = clock.monotonic_s()
         if started_s < self.due_s(busy):
             return False
+        self._machine_kills = machine_kills()
         exceeded = self._disk.look()
         if self._memory is not None and self._memory.is_watched:
             exceeded = self._memory.look() or exceeded
@@ -76,7 +80,28 @@ class Limits:
             return endings.of_disk(self._disk.most_bytes)
         if self._memory is not None and self._memory.was_exceeded():
             return endings.of_memory(self._memory.most_bytes, self._memory.peak_bytes(), self._elastic)
+        if machine_kills() > self._machine_kills:
+            return endings.of_machine_memory(self._peak_bytes())
         return None
+
+    def memory_facts(self) -> dict[str, int]:
+        """What a failure says of the pod's memory, as far as it is known."""
+        facts = {"peak_memory_bytes": self._peak_bytes()}
+        if self._memory is not None:
+            facts["memory_limit_bytes"] = self._memory.most_bytes
+        return {name: size_bytes for name, size_bytes in facts.items() if size_bytes}
+
+    def _peak_bytes(self) -> int:
+        return 0 if self._memory is None else self._memory.peak_bytes()
+
+
+def machine_kills() -> int:
+    """How many processes the kernel has ended since the machine was started because memory ran out."""
+    with contextlib.suppress(OSError), open("/proc/vmstat", "rb") as lines:
+        for line in lines:
+            if line.startswith(b"oom_kill "):
+                return int(line.split()[1])
+    return 0
 
 
 def forbid_core_dumps() -> None:

@@ -22,8 +22,9 @@ Supervisor to server
     file         execution_id, name, offset, last; body: a chunk of an output file, before its `finished`
     finished     execution_id, at, outcome; failure (unless succeeded); body: JSON {output: value} without the files,
                  files: [name]
-    exited       reason, message           the last event: the worker is gone; what was not started may run elsewhere.
-                                           An elastic pod whose execution finished ends without it, once all is acked
+    exited       reason (the kind), message and what else a failure has: the last event, the worker is gone; what was
+                                           not started may run elsewhere. An elastic pod whose execution finished ends
+                                           without it, once all is acked
 
 Supervisor to worker: configure (the first), environment, execute (`files` is {name: path}), cancel.
 Worker to supervisor: up (the first), ready, import_failed (failure), log, awaiting (execution_id: a coroutine, that the
@@ -59,7 +60,11 @@ class Outcome:
 
 
 class FailureKind:
-    """Why an execution or a pod failed: `failure` is {kind, message, remedy, traceback}, the last two may be null."""
+    """Why an execution or a pod failed: the `kind` of a `failure`.
+
+    Beside it that has `message`, and, where they are known and not null: `remedy`, `traceback` (of user code alone),
+    `signal` (a name), `exit_code`, `peak_memory_bytes` (of the whole pod), `memory_limit_bytes`.
+    """
 
     RAISED = "raised"
     IMPORT_FAILED = "import_failed"

@@ -282,10 +282,10 @@ class Supervisor:
             self._lines.flush(None)
             self._become_ready()
         elif frame.type == "import_failed" and not self._ready:
-            message = header["failure"]["message"]
+            failure = header["failure"] | {"kind": FailureKind.IMPORT_FAILED}
             self._worker_gone = True  # its process ends by itself
             self._pipes.drain()
-            self._say_exited(FailureKind.IMPORT_FAILED, message)
+            self._say_exited(failure)
 
     def _become_ready(self) -> None:
         if not self._ready:
@@ -308,11 +308,15 @@ class Supervisor:
             failure = endings.Ending(outcome, FailureKind.PLATFORM, f"an output file cannot be read: {error}").failure()
         event: dict[str, Any] = {"outcome": outcome, "files": names}
         if failure is not None:
-            event["failure"] = failure
+            event["failure"] = self._with_facts(failure)
         self._say_finished(execution, event, body)
 
     def _finish_as(self, execution: Execution, ending: endings.Ending) -> None:
-        self._say_finished(execution, {"outcome": ending.outcome, "files": [], "failure": ending.failure()}, b"{}")
+        failure = self._with_facts(ending.failure())
+        self._say_finished(execution, {"outcome": ending.outcome, "files": [], "failure": failure}, b"{}")
+
+    def _with_facts(self, failure: dict[str, Any]) -> dict[str, Any]:
+        return {**failure, **self._worker.limits.memory_facts()}
 
     def _say_finished(self, execution: Execution, event: dict[str, Any], body: bytes) -> None:
         self._pipes.drain()
@@ -385,19 +389,19 @@ class Supervisor:
         self._lines.flush_all()
         if farewell:
             return
-        self._say_exited(*self._exit_reason(ending, decided))
+        self._say_exited(self._exit_failure(ending, decided))
 
-    def _exit_reason(self, ending: endings.Ending, decided: str | None) -> tuple[str, str]:
+    def _exit_failure(self, ending: endings.Ending, decided: str | None) -> dict[str, Any]:
         if self._stopping:
-            return FailureKind.STOPPED, "the pod was stopped"
-        if decided is not None:
-            return decided, endings.of_decision(decided, 0).message
-        return ending.kind, ending.message
+            return {"kind": FailureKind.STOPPED, "message": "the pod was stopped"}
+        return (ending if decided is None else endings.of_decision(decided, 0)).failure()
 
-    def _say_exited(self, reason: str, message: str) -> None:
+    def _say_exited(self, failure: dict[str, Any]) -> None:
         self._lines.flush(None)
-        self._events.add({"type": "exited", "reason": reason, "message": message})
-        self._note_exit(reason, message)
+        event = {**self._with_facts(failure), "type": "exited", "reason": failure["kind"]}
+        del event["kind"]
+        self._events.add(event)
+        self._note_exit(event["reason"], event["message"])
 
     def _note_exit(self, reason: str, message: str) -> None:
         os.write(self._exit_fd, json.dumps({"reason": reason, "message": message}).encode())

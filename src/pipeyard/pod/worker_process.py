@@ -102,9 +102,8 @@ class WorkerProcess:
             "LANG": "C.UTF-8",
             "PWD": self.paths.work,
         }
-        if not self._order["gpu"]:
-            environment["CUDA_VISIBLE_DEVICES"] = ""
         environment.update(self._order["variables"])
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpu for gpu, _ in self._order["gpus"])  # whatever the user sets
         if not self._own_processes:
             environment[POD_VARIABLE] = self._order["pod_dir"]
         return environment

@@ -17,18 +17,23 @@ class Gpus:
         self._nvml = nvml
         self._handles: list[Any] = []
         self.total_vram_bytes: int | None = None
+        self.devices: dict[str, str] = {}  # the device file of each, by the id that it has for ever
         try:
             nvml.nvmlInit()
             self._handles = [nvml.nvmlDeviceGetHandleByIndex(number) for number in range(nvml.nvmlDeviceGetCount())]
+            self.devices = {nvml.nvmlDeviceGetUUID(handle): self._device(handle) for handle in self._handles}
             if self._handles:
                 self.total_vram_bytes = sum(nvml.nvmlDeviceGetMemoryInfo(handle).total for handle in self._handles)
         except nvml.NVMLError:
-            self._handles = []
+            self._handles, self.devices = [], {}
+
+    def _device(self, handle: Any) -> str:
+        return f"/dev/nvidia{self._nvml.nvmlDeviceGetMinorNumber(handle)}"
 
     @property
-    def count(self) -> int:
-        """How many a deployment may request."""
-        return len(self._handles)
+    def ids(self) -> tuple[str, ...]:
+        """Those that a deployment may request."""
+        return tuple(self.devices)
 
     def read(self) -> tuple[GpuReading, ...]:
         """How busy each one is. One that does not answer is left out."""

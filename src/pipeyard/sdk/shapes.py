@@ -128,6 +128,34 @@ class DeletedPipeline(TypedDict):
     deployments: list[DeletedDeployment]
 
 
+class PrintedLine(TypedDict):
+    """A line that was printed before a failure. `stream` is stdout or stderr."""
+
+    stream: str
+    message: str
+
+
+class ExecutionFailure(TypedDict):
+    """Why an execution did not succeed, and what to do about it."""
+
+    kind: str
+    message: str
+    remedy: str | None
+    traceback: str | None
+    signal: str | None
+    exit_code: int | None
+    peak_memory_bytes: int | None
+    memory_limit_bytes: int | None
+    last_log_lines: list[PrintedLine]
+
+
+class PodFailure(ExecutionFailure):
+    """Why a pod ended, and when. `pod_id` is None when it could not be started."""
+
+    pod_id: str | None
+    at: str
+
+
 class Pod(TypedDict):
     """A pod of a deployment."""
 
@@ -140,7 +168,8 @@ class Deployment(TypedDict):
 
     Endpoints alone have `endpoint_token` and `endpoint_url_path`; periodic ones alone `schedule`, what begins with
     `schedule_`, `human_readable_schedule`, `next_fire_at` and `last_fire_at`; low latency alone `pods`,
-    `enable_parallel_executions` and what was requested for it.
+    `pending_reason` (what its pod waits for of the machine), `last_pod_failure`, `enable_parallel_executions` and what
+    was requested for it.
     """
 
     name: str
@@ -174,6 +203,8 @@ class Deployment(TypedDict):
     ram_request: NotRequired[str]
     gpu_request: NotRequired[int]
     pods: NotRequired[list[Pod]]
+    pending_reason: NotRequired[str | None]
+    last_pod_failure: NotRequired[PodFailure | None]
 
 
 class FireTime(TypedDict):
@@ -233,22 +264,14 @@ class ExecutionOutput(TypedDict):
     datastore_path: NotRequired[str]
 
 
-class ExecutionFailure(TypedDict):
-    """Why an execution did not succeed, and what to do about it."""
-
-    kind: str
-    message: str
-    remedy: str | None
-    traceback: str | None
-
-
 class Execution(ExecutionRow):
-    """An execution. `failure` is there when it did not succeed."""
+    """An execution. `failure` is there when it did not succeed, `pending_reason` while it is Pending."""
 
     steps: list[dict[str, Any]]
     inputs: list[ExecutionInput]
     outputs: list[ExecutionOutput]
     failure: NotRequired[ExecutionFailure]
+    pending_reason: NotRequired[str]
 
 
 class ExecutionResult(TypedDict):
@@ -344,4 +367,5 @@ class ProjectInformation(TypedDict, total=False):
     requirements_path: str | None
     included_folders: list[str] | None
     system_dependencies: list[str]
+    ram_request: str
     has_repository_deploy_key: bool

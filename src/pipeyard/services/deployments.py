@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 from pipeyard import clock
+from pipeyard.domain.claims import Supply
 from pipeyard.domain.deployments import (
     SETTLED,
     Deployment,
@@ -19,7 +20,7 @@ from pipeyard.domain.deployments import (
     DeploymentStatus,
     read_request,
 )
-from pipeyard.domain.log_lines import LogLine, LogRange, Subject
+from pipeyard.domain.log_lines import LAST_LINES, LogLine, LogRange, Subject
 from pipeyard.domain.mapping_updates import update_inputs, update_outputs
 from pipeyard.domain.mappings import map_inputs, map_outputs
 from pipeyard.domain.modes import Mode, Rule
@@ -51,7 +52,7 @@ class DeploymentService:
     cleaning: Cleaning
     pipelines: PipelineService
     paths: EndpointPaths
-    gpu_count: int
+    supply: Supply
     schedules_changed: Callable[[], None]  # after the commit of a schedule that is new, changed or enabled
     # A change reads, decides and writes: one at a time, or one of two would be undone.
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -101,11 +102,8 @@ class DeploymentService:
             raise InvalidInputError(
                 "mode", "low_latency does not work with a pipeline created with dockerfile_path", "elastic"
             )
-        wanted = request.resources.gpu_request or 0
-        if wanted > self.gpu_count:
-            raise InvalidInputError(
-                "gpu_request", f"{wanted} GPUs requested, this machine has {self.gpu_count}", f"0 to {self.gpu_count}"
-            )
+        self.supply.check_gpus("gpu_request", request.resources.gpu_request)
+        self.supply.check_ram("ram_request", request.resources.ram_request_bytes)
 
     async def get(self, environment_id: str, name: str) -> Deployment:
         """Raises NotFoundError."""
@@ -259,6 +257,13 @@ class DeploymentService:
         """What its pods printed outside of executions, and what the platform did with them."""
         deployment = await self.get(environment_id, name)
         return await self.logs.read(Subject.DEPLOYMENT, deployment.id, span)
+
+    async def read_last_lines(self, deployment: Deployment) -> Sequence[LogLine]:
+        """What the pod that failed last printed outside of executions; none if none did."""
+        failed = deployment.last_pod_failure
+        if failed is None or failed.pod_id is None:
+            return ()
+        return await self.logs.read_last(Subject.DEPLOYMENT, deployment.id, LAST_LINES, failed.pod_id)
 
     async def follow_logs(self, environment_id: str, name: str, *, live: bool) -> AsyncIterator[Sequence[LogLine]]:
         """Those lines as they come, until it is deleted (`live`), or those there are. Raises NotFoundError."""

@@ -26,7 +26,7 @@ from pipeyard.domain.executions import (
     output_path,
     pending,
 )
-from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
+from pipeyard.domain.log_lines import LAST_LINES, LogBatch, LogLine, LogRange, Subject
 from pipeyard.domain.mappings import OutputMapping, ResolvedInputs, map_inputs, map_outputs, resolve_inputs
 from pipeyard.domain.names import listed
 from pipeyard.domain.pipelines import Pipeline
@@ -266,6 +266,12 @@ class ExecutionService:
         """What it printed."""
         await self.get(environment_id, execution_id)
         return await self.logs.read(Subject.EXECUTION, execution_id, span)
+
+    async def read_last_lines(self, execution: Execution) -> Sequence[LogLine]:
+        """What it printed before it failed; none of one that did not."""
+        if execution.failure is None:
+            return ()
+        return await self.logs.read_last(Subject.EXECUTION, execution.id, LAST_LINES)
 
     async def follow_logs(
         self, environment_id: str, execution_id: str, *, live: bool

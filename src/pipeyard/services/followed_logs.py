@@ -38,6 +38,12 @@ class FollowedLogs:
         """See `ports.LogStore`."""
         return await self.logs.read_after(subject, subject_id, number, limit)
 
+    async def read_last(
+        self, subject: Subject, subject_id: str, limit: int, pod_id: str | None = None
+    ) -> Sequence[LogLine]:
+        """See `ports.LogStore`."""
+        return await self.logs.read_last(subject, subject_id, limit, pod_id)
+
     async def delete(self, subject: Subject, subject_ids: Iterable[str]) -> None:
         """See `ports.LogStore`."""
         await self.logs.delete(subject, subject_ids)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from pipeyard import clock
+from pipeyard.domain.claims import Supply
 from pipeyard.domain.deployments import Deployment
 from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
 from pipeyard.domain.pipelines import Pipeline, PipelineStatus
@@ -33,13 +34,16 @@ class PipelineService:
     folders: CodeFolders
     cleaning: Cleaning
     paths: EndpointPaths
+    supply: Supply
 
     async def create(self, environment_id: str, user_id: str, new: NewPipeline) -> Pipeline:
         """Bring its code here, store the pipeline, start its build.
 
-        Raises ConflictError when the name is taken, and whatever bringing the code raises; nothing is left then.
+        Raises ConflictError when the name is taken, InvalidInputError when it needs more memory than there is, and
+        whatever bringing the code raises; nothing is left then.
         """
-        name = new.declaration.name
+        name, config = new.declaration.name, new.declaration.container_config
+        self.supply.check_ram("container_config.ram_request", config.ram_request_bytes)
         if await self.store.get_pipeline(environment_id, name) is not None:
             raise _name_taken(name)
         pipeline_id = uuid.uuid4().hex

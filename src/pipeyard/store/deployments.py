@@ -13,7 +13,8 @@ from pipeyard.clock import from_epoch_ms, maybe_epoch_ms, maybe_instant, to_epoc
 from pipeyard.domain.deployments import Deployment, DeploymentStatus, Resources
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import storable_text
-from pipeyard.domain.records import mappings_from_json
+from pipeyard.domain.pods import PodFailure
+from pipeyard.domain.records import mappings_from_json, pod_failure_from_json, pod_failure_to_json
 from pipeyard.domain.schedule_options import Overlap, ScheduleOptions
 from pipeyard.domain.schedules import UTC, Schedule
 from pipeyard.errors import ConflictError
@@ -55,6 +56,7 @@ _PATH_TAKEN = select(deployments.c.name).where(
     deployments.c.endpoint_url_path == bindparam("endpoint_url_path"),
 )
 _SET_STATUS = update(deployments).where(_THIS).values(status=bindparam("new_status"))
+_SET_POD_FAILURE = update(deployments).where(_THIS).values(last_pod_failure=bindparam("new_failure"))
 _CHANGEABLE = (
     *("is_enabled", "mappings", "endpoint_token", "updated_at", "updated_by"),
     *("schedule", "schedule_time_zone", "schedule_jitter_s", "schedule_paused_until"),
@@ -112,6 +114,11 @@ class DeploymentRows(Rows):
         """False when it is gone."""
         given = {"deployment_id": deployment_id, "new_status": status.value}
         return await self._database.write(lambda c: c.execute(_SET_STATUS, given).rowcount == 1)
+
+    async def set_pod_failure(self, deployment_id: str, failure: PodFailure) -> bool:
+        """The last one that a pod of it ended with. False when it is gone."""
+        given = {"deployment_id": deployment_id, "new_failure": storable_json(pod_failure_to_json(failure))}
+        return await self._database.write(lambda c: c.execute(_SET_POD_FAILURE, given).rowcount == 1)
 
     async def list_due(self, until: datetime, after: Deployment | None, most: int) -> Sequence[Deployment]:
         """Those whose next tick is due, the longest due first; `after`: the last of the page before."""
@@ -211,6 +218,7 @@ class DeploymentRows(Rows):
             "last_fire_at": maybe_epoch_ms(deployment.last_fire_at),
             "last_tick_at": maybe_epoch_ms(deployment.last_tick_at),
             "endpoint_id": deployment.endpoint_id,
+            "last_pod_failure": None,  # see `set_pod_failure`
         }
 
     def _from_row(self, row: Record) -> Deployment:
@@ -254,6 +262,7 @@ class DeploymentRows(Rows):
             last_fire_at=maybe_instant(row.last_fire_at),
             last_tick_at=maybe_instant(row.last_tick_at),
             endpoint_id=row.endpoint_id,
+            last_pod_failure=pod_failure_from_json(row.last_pod_failure),
         )
 
 

@@ -131,6 +131,7 @@ deployments = Table(
     Column("last_fire_at", BigInteger),
     Column("last_tick_at", BigInteger),
     Column("endpoint_id", Text),  # null: it is periodic
+    Column("last_pod_failure", Text),  # JSON, see domain.records
     UniqueConstraint("environment_id", "name"),
     UniqueConstraint("environment_id", "endpoint_url_path"),
     # The scheduler's heap: what is due is at its front, whatever else is there.

@@ -44,6 +44,8 @@ class PodFolder:
             "mode": spec.mode.value,
             "deployment_id": spec.deployment_id,
             "execution_id": spec.execution_id,
+            "ram_bytes": spec.claim.ram_bytes,
+            "gpus": spec.gpus,
         }
         descriptor = os.open(self.path / layout.SPEC_FILE, os.O_WRONLY | os.O_CREAT, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -68,6 +70,8 @@ class PodFolder:
                 boot_id=ref["boot_id"],
                 deployment_id=notes["deployment_id"],
                 execution_id=notes["execution_id"],
+                ram_bytes=notes.get("ram_bytes", 0),  # a pod of an older version has none
+                gpus=tuple(notes.get("gpus", ())),
             ),
             isolated=ref["level"] == "namespaces",
             launching=launching,

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class Launcher:
     orphan_s: float
     hidden: Path  # the platform's data
     limits: PodLimits
+    gpu_devices: Mapping[str, str]  # by the id of the GPU
 
     def launch(self, spec: PodSpec, folder: PodFolder) -> tuple[PodRef, socket.socket]:
         """Start the pod and return once it is isolated, with its first connection. Blocks. Raises PodError."""
@@ -106,7 +108,8 @@ class Launcher:
             "level": self.level.value,
             "outside_uid": self.outside_uid,
             "hidden": [str(self.hidden)],
-            "gpu": spec.gpu_request,
+            "gpus": [[gpu, self.gpu_devices[gpu]] for gpu in spec.gpus],
+            "is_ram_reserved": spec.is_ram_reserved,
             "orphan_s": self.orphan_s,
             "memory_max_bytes": spec.ram_request_bytes,
             "processes_max": self.limits.processes_max,

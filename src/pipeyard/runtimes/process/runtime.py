@@ -39,6 +39,7 @@ class PodOptions:
     outside_uid: int = NOBODY_UID  # whom the pods of a server that is root belong to
     orphan_s: float = 600.0  # how long an idle pod waits for a server that does not return
     limits: PodLimits = field(default_factory=PodLimits)
+    gpu_devices: Mapping[str, str] = field(default_factory=dict)  # files such as /dev/nvidia0, by the id of the GPU
 
 
 class ProcessRuntime:
@@ -50,7 +51,13 @@ class ProcessRuntime:
         self._lack = lack
         self._pods = data_dir / "pods"
         self._launcher = Launcher(
-            program_dir, level, options.outside_uid, options.orphan_s, hidden=data_dir, limits=options.limits
+            program_dir,
+            level,
+            options.outside_uid,
+            options.orphan_s,
+            hidden=data_dir,
+            limits=options.limits,
+            gpu_devices=options.gpu_devices,
         )
         self._boot_id = boot_id()
         self._threads = ThreadPoolExecutor(_LAUNCHES_MAX, thread_name_prefix="pod-launch")

@@ -172,7 +172,9 @@ class AsyncExecutions(AsyncDeployments):
         Returns:
             The row of `list_executions`, `steps` (when it started and ended, from which code), `inputs` with `source`
             and `value`, `outputs` with `destination` and `value`. A file is its bytes; values of outputs are None
-            until it has ended. One that did not succeed has `failure`: `kind`, `message`, `remedy`, `traceback`.
+            until it has ended. One that did not succeed has `failure`: `kind`, `message`, `remedy`, `traceback`,
+            `signal`, `exit_code`, `peak_memory_bytes`, `memory_limit_bytes` and `last_log_lines`; one that is
+            Pending has `pending_reason`.
 
         Raises:
             NotFoundError, SdkException.

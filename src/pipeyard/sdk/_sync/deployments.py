@@ -146,8 +146,9 @@ class Deployments(Pipelines):
             `name`, `mode`, `pipeline`, `execution_rule`, `inputs_mapping`, `outputs_mapping`, `status`, `is_enabled`,
             `description`, who made and changed it when, `last_execution_id`; for endpoints `endpoint_token` and
             `endpoint_url_path`; for periodic ones `schedule` and `human_readable_schedule`; for low latency `pods`,
-            `enable_parallel_executions` and, where that is on, `max_parallel_executions_per_pod`. `status` is
-            creation_pending, up, creation_failed, down_retrying, standby or disabled.
+            `pending_reason`, `last_pod_failure`, `enable_parallel_executions` and, where that is on,
+            `max_parallel_executions_per_pod`. `status` is creation_pending, up, creation_failed, down_retrying, standby
+            or disabled.
 
         Raises:
             NotFoundError, CreationFailedError, WaitTimeoutError, SdkException.

@@ -77,7 +77,7 @@ class Environment(Metrics):
 
         Args:
             settings: `language`, `repository_url`, `repository_branch`, `repository_deploy_key`, `requirements_path`,
-                `included_folders`, `system_dependencies`. None is the built-in default again.
+                `included_folders`, `system_dependencies`, `ram_request`. None is the built-in default again.
 
         Returns:
             All settings now. Of the deploy key, only whether there is one.

@@ -48,7 +48,8 @@ class Pipelines(Logs):
             container_config: What the function runs in. All keys are optional: `local_folder`, or `repository_url`
                 with `repository_branch` and `repository_deploy_key`; `language`, such as "python:3.11-slim";
                 `requirements_path`; `included_folders`, a list of the files and folders to take along;
-                `system_dependencies`, a list; `dockerfile_path`. What is absent is the project's setting; so is
+                `system_dependencies`, a list; `dockerfile_path`; `ram_request`, the memory of a pod that runs it, such
+                as "2GiB" (a low latency deployment may have its own). What is absent is the project's setting; so is
                 `CREATION_PARAMETER_VALUE.FALLBACK_PROJECT`, while `CREATION_PARAMETER_VALUE.NULL` is none at all.
             inputs: Every parameter of the function.
             outputs: The keys of the dictionary that the function returns.
