@@ -224,7 +224,8 @@ class KillLoop:
         for row in ended:
             failure = self.http.get(f"/api/v1/executions/{row['execution_id']}").json()["failure"]
             self.figures.not_succeeded[f"{victim}: {row['status']} {failure['kind']}"] += 1
-            assert failure["kind"] in ("lost", "signalled"), failure
+            # Signalled: while user code ran; platform: on the way there.
+            assert failure["kind"] in ("lost", "signalled") or "did not start: killed" in failure["message"], failure
         assert len(ended) <= may_end, ended
         for row in rows:
             if "due_at" in row and row["status"] == "Succeeded":
@@ -293,7 +294,7 @@ def play(rounds: int, seed: int, *, stops: bool = False) -> Figures:
 
 def report(figures: Figures, rounds: int, seed: int) -> None:
     """In a few lines."""
-    rounds_s, starts_s = sorted(figures.rounds_s), sorted(figures.starts_s) or [0.0]
+    rounds_s, starts_s = sorted(figures.rounds_s), sorted(figures.starts_s)
     print(f"{rounds} of {rounds} rounds, seed {seed}: {dict(figures.victims)}")
     print(f"a round took {rounds_s[len(rounds_s) // 2]:.2f} s (median), {rounds_s[-1]:.2f} s (at most)")
     typical_s, longest_s = starts_s[len(starts_s) // 2], starts_s[-1]
