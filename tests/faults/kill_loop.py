@@ -126,7 +126,7 @@ class KillLoop:
             delays_s = [self.chance.choice((0, self.chance.uniform(0, LATEST_HIT_S))) for _ in numbers]
             calls = list(map(partial(callers.submit, self._trigger), numbers, delays_s))
             time.sleep(moment_s)
-            self._hit(victim)
+            victim = self._hit(victim)
             answers = [call.result() for call in calls]
         mine = {one: number for one, number in zip(answers, numbers, strict=True) if one is not None}
         self.history.acknowledged |= mine
@@ -156,20 +156,23 @@ class KillLoop:
         assert answer.status_code == 303, answer.text
         return str(answer.json()["execution_id"])
 
-    def _hit(self, victim: str) -> None:
+    def _hit(self, victim: str) -> str:
+        """Whom it has hit: when all user code has ended already, the supervisor of a warm pod."""
         number = signal.SIGSTOP if self.stops else signal.SIGKILL
-        if victim != "server":
-            pid = eventually(lambda: self._find(victim), 30)
-            if not _send(pid, number):
-                return
+        if victim == "server":
             if self.stops:
-                time.sleep(STOPPED_S)
-                _send(pid, signal.SIGCONT)
-        elif self.stops:
-            self._stop_server()
-        else:
-            self.platform.kill()
-            self._start()
+                self._stop_server()
+            else:
+                self.platform.kill()
+                self._start()
+            return victim
+        pid = self._find(victim)
+        if pid is None:
+            victim, pid = "supervisor", eventually(lambda: self._find("supervisor"), 30)
+        if _send(pid, number) and self.stops:
+            time.sleep(STOPPED_S)
+            _send(pid, signal.SIGCONT)
+        return victim
 
     def _stop_server(self) -> None:
         """Stopped, it still holds its folder: no other server gets it."""
