@@ -202,7 +202,7 @@ class Intake:
         if produced:
             await self._records.output_files.publish(execution_id, produced)
         await self._records.finish(execution_id, outcome)
-        if "file" in before:
+        if produced or "file" in before:  # an earlier server may have received them
             await asyncio.to_thread(self._records.output_files.forget, execution_id)
         self._source.forget(execution_id)
 
