@@ -84,6 +84,8 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         if outcome is not None:
             meters.execution_ended(outcome.status, outcome.failure)
             notices.tell(execution_id, outcome)
+        else:
+            notices.notify(execution_id)  # one that was cancelled has left its pod: its log is whole
 
     output_files = OutputFiles(folder / "incoming", files, store)
     workshop = Workshop(

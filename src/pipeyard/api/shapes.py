@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeyard.clock import to_wire
 from pipeyard.domain.deployments import Deployment
-from pipeyard.domain.executions import Execution, ExecutionSummary
+from pipeyard.domain.executions import Execution, ExecutionSummary, Failure
 from pipeyard.domain.log_lines import LogLine
 from pipeyard.domain.mappings import (
     DESTINATION_KEYS,
@@ -211,15 +211,26 @@ def execution_shape(
         "inputs": [_execution_input(mapping, inputs) for mapping in execution.inputs_mapping],
         "outputs": execution_outputs(execution, outputs),
     }
-    if execution.failure is not None:
-        failure = execution.failure
-        shape["failure"] = {
+    return shape | failure_shape(execution.failure)
+
+
+def cancelled_shape(execution: Execution) -> Json:
+    """`POST /executions/{id}/cancel`."""
+    return {"execution_id": execution.id, "status": execution.status.value} | failure_shape(execution.failure)
+
+
+def failure_shape(failure: Failure | None) -> Json:
+    """The key `failure`, if there is one."""
+    if failure is None:
+        return {}
+    return {
+        "failure": {
             "kind": failure.kind,
             "message": failure.message,
             "remedy": failure.remedy,
             "traceback": failure.traceback,
         }
-    return shape
+    }
 
 
 def _execution_input(mapping: InputMapping, values: Mapping[str, Any] | None) -> Json:

@@ -64,6 +64,25 @@ class ElasticLane:
         """Go on with an execution whose pod was started by an earlier server."""
         self._start(Carried(execution_id, next(self._numbers), ref))
 
+    def cancel(self, execution_id: str) -> None:
+        """Its end is stored: take it out of the line, or end its pod in good order."""
+        carried = self._carried.get(execution_id)
+        if carried is None:
+            self._waiting = deque(one for one in self._waiting if one.execution_id != execution_id)
+        elif carried.pod is not None:
+            carried.pod.cancel(execution_id)
+        # Else its pod is being started: before anything is given to it, the store is asked.
+
+    def has(self, execution_id: str) -> bool:
+        """Whether a pod has it, or is being started for it."""
+        return execution_id in self._carried
+
+    async def wind_up(self, execution_id: str, ref: PodRef) -> None:
+        """End the pod, of an earlier server, of an execution that has ended; what it printed until then is kept."""
+        pod = self._workshop.attend(ref, lambda _: None)
+        pod.cancel(execution_id)
+        await pod.gone.wait()
+
     async def stop(self, concerns: Callable[[Carried], bool]) -> None:
         """End the pods of executions whose rows are gone."""
         for carried in list(self._carried.values()):
@@ -192,9 +211,9 @@ class ElasticLane:
                 return False
             if execution.id in pod.in_flight:
                 return True
-            # Deleted while the pod was started, or begun by the pod and forgotten: neither may run now.
+            # Deleted or cancelled while the pod was started, or begun by the pod and forgotten: none may run now.
             row = await self._workshop.store.get_status(execution.id)
-            if carried.is_unwanted or row is None or carried.is_running:
+            if carried.is_unwanted or row is None or row.is_final or carried.is_running:
                 await self._workshop.runtime.stop(pod.ref, 0)
                 return False
             try:

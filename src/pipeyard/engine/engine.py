@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from pipeyard import clock
 from pipeyard.domain.deployments import Deployment, DeploymentStatus
-from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
+from pipeyard.domain.executions import ExecutionStatus, Failure, Outcome, PendingExecution
 from pipeyard.domain.loads import Load
 from pipeyard.domain.modes import Mode
 from pipeyard.domain.pipelines import Pipeline
@@ -38,6 +38,7 @@ class RunningEngine:
         self._elastic = ElasticLane(workshop, settings.elastic_max_pods)
         self._lanes: dict[str, LowLatencyLane] = {}
         self._builder = Builder(workshop, settings.builds_max)
+        self._cancelled: set[str] = set()  # between the commit that accepted them and `dispatch`
 
     # --- what the services ask ---
 
@@ -60,12 +61,35 @@ class RunningEngine:
 
     def dispatch(self, execution: PendingExecution) -> None:
         """See `ports.Engine`."""
+        if execution.id in self._cancelled:
+            self._cancelled.remove(execution.id)
+            self._places.give_back(execution.deployment_id)
+            return
         self._places.occupy(execution.id, execution.deployment_id)
         lane = self._lanes.get(execution.deployment_id or "")
         if lane is None:
             self._elastic.submit(execution.id)
         else:
             lane.submit(execution)
+
+    def can_stop(self, execution_id: str, deployment_id: str | None) -> bool:
+        """See `ports.Engine`."""
+        lane = self._lanes.get(deployment_id or "")
+        return lane is None or lane.can_stop(execution_id)
+
+    def cancel(self, execution_id: str, deployment_id: str | None, outcome: Outcome) -> None:
+        """See `ports.Engine`."""
+        if not self._places.has(execution_id):
+            self._cancelled.add(execution_id)
+        self._workshop.records.ended(execution_id, outcome)
+        self._lane(deployment_id).cancel(execution_id)
+
+    def is_in_pod(self, execution_id: str, deployment_id: str | None) -> bool:
+        """See `ports.Engine`."""
+        return self._lane(deployment_id).has(execution_id)
+
+    def _lane(self, deployment_id: str | None) -> ElasticLane | LowLatencyLane:
+        return self._lanes.get(deployment_id or "", self._elastic)
 
     def build(self, pipeline: Pipeline) -> None:
         """See `ports.Engine`."""
@@ -131,6 +155,7 @@ class RunningEngine:
         for execution in open_ones:
             if (execution.deployment_id or "") not in self._lanes:
                 await self._adopt_elastic(execution, left)
+        await self._wind_up(left)
         await left.remove()
         for pipeline in await workshop.store.list_unbuilt_pipelines():
             self._builder.build(pipeline)
@@ -166,6 +191,15 @@ class RunningEngine:
             await self._lose(execution.id)
         else:
             self._elastic.submit(execution.id)
+
+    async def _wind_up(self, left: LeftPods) -> None:
+        """The pods of executions that have ended, because they were cancelled or a moment before the server did."""
+        for execution_id in left.of_executions():
+            if await self._workshop.store.get_status(execution_id) is None:
+                continue
+            ref = await left.take_living(execution_id)
+            if ref is not None:
+                self._workshop.tasks.start(self._elastic.wind_up(execution_id, ref), f"execution {execution_id}")
 
     def _add_lane(self, deployment: Deployment) -> LowLatencyLane:
         lane = self._lanes[deployment.id] = LowLatencyLane(self._workshop, deployment, self._settings.stop_grace_s)

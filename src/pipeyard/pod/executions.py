@@ -13,7 +13,7 @@ _REMEMBERED_MAX = 10_000
 class Execution:
     """One execution in this pod."""
 
-    __slots__ = ("body", "deadline_s", "ending", "files", "id", "timeout_s")
+    __slots__ = ("body", "cancelled", "deadline_s", "ending", "files", "id", "timeout_s")
 
     def __init__(self, header: dict[str, Any], body: bytes) -> None:
         self.id: str = header["execution_id"]
@@ -21,6 +21,7 @@ class Execution:
         self.timeout_s: float | None = header.get("timeout_s")
         self.body = body
         self.deadline_s: float | None = None
+        self.cancelled = False  # by the server; until its deadline it may end by itself
         self.ending: str | None = None  # the failure kind with which the supervisor is ending it
 
 

@@ -265,6 +265,14 @@ class BackfilledExecution(TypedDict):
     due_at: str
 
 
+class CancelledExecution(TypedDict):
+    """An execution that was cancelled."""
+
+    execution_id: str
+    status: str
+    failure: ExecutionFailure
+
+
 class DeletedExecution(TypedDict):
     """An execution that was deleted."""
 
