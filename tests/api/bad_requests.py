@@ -483,6 +483,18 @@ UPDATES = [
         "DELETE", f"{API}/pipelines/{w.pipeline}?force_deployments_deletion=1"), 400, "force_deployments_deletion",
         "true, false"),
     case("deleting a deployment that does not exist", lambda w: Bad("DELETE", f"{API}/deployments/nope"), 404, "nope"),
+    case(
+        "cancelling an execution that does not exist",
+        lambda w: Bad("POST", f"{API}/executions/nope/cancel"),
+        404,
+        "nope",
+    ),
+    case(
+        "cancelling an execution that has ended",
+        lambda w: Bad("POST", f"{API}/executions/{w.execution_id}/cancel"),
+        409,
+        "it is Succeeded",
+    ),
     case("deleting an execution that does not exist", lambda w: Bad("DELETE", f"{API}/executions/nope"), 404, "nope"),
     case("variables that are a list", lambda w: w.set_variables([]), 400, "environment_variables", "object"),
     case("no variables", lambda w: w.set_variables({}), 400, "environment_variables", "at least one"),

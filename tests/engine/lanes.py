@@ -60,6 +60,11 @@ class PodInMemory:
         self.started: set[str] = set()
         self.exit_failure = None
         self.told_to_stop = False
+        self.in_threads = self.ended_for_cancelled = False
+        self.cancelled: list[str] = []
+
+    def cancel(self, execution_id: str) -> None:
+        self.cancelled.append(execution_id)
 
     def stop(self, grace_s: float) -> None:
         self.told_to_stop = True
@@ -90,6 +95,7 @@ class WorkshopInMemory:
     statuses: list[DeploymentStatus] = field(default_factory=list)
     asked: asyncio.Event = field(default_factory=asyncio.Event)  # for what is away
     times_asked: int = 0
+    status: ExecutionStatus = ExecutionStatus.PENDING  # of every execution
 
     @property
     def store(self) -> WorkshopInMemory:
@@ -113,7 +119,7 @@ class WorkshopInMemory:
 
     async def get_status(self, execution_id: str) -> ExecutionStatus:
         self._ask("database")
-        return ExecutionStatus.PENDING
+        return self.status
 
     async def set_deployment_status(self, deployment_id: str, status: DeploymentStatus) -> bool:
         self._ask("database")

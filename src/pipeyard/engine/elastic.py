@@ -74,8 +74,9 @@ class ElasticLane:
         # Else its pod is being started: before anything is given to it, the store is asked.
 
     def has(self, execution_id: str) -> bool:
-        """Whether a pod has it, or is being started for it."""
-        return execution_id in self._carried
+        """Whether a pod has it."""
+        carried = self._carried.get(execution_id)
+        return carried is not None and carried.pod is not None and execution_id in carried.pod.in_flight
 
     async def wind_up(self, execution_id: str, ref: PodRef) -> None:
         """End the pod, of an earlier server, of an execution that has ended; what it printed until then is kept."""
@@ -129,6 +130,7 @@ class ElasticLane:
             await self._put_off(carried, error)
         finally:
             del self._carried[carried.execution_id]
+            self._workshop.notify(carried.execution_id)
             self._fill()
 
     async def _stop_pod(self, carried: Carried) -> None:

@@ -290,7 +290,9 @@ class ExecutionService:
         """
         execution = await self.get(environment_id, execution_id)
         can_stop = self.engine.can_stop(execution_id, execution.deployment_id)
-        outcome = Outcome(ExecutionStatus.FAILED, clock.now(), failure=_cancelled(user_id, can_stop))
+        user = await self.store.get_user(user_id)
+        failure = _cancelled(user_id if user is None else user.name, can_stop)
+        outcome = Outcome(ExecutionStatus.FAILED, clock.now(), failure=failure)
         # From here on it is ended or it is not, even if the caller is gone meanwhile.
         if execution.status.is_final or not await asyncio.shield(asyncio.ensure_future(self._end(execution, outcome))):
             now = await self.get(environment_id, execution_id)
@@ -336,8 +338,8 @@ def raise_unless_succeeded(execution: Execution | EndedExecution) -> None:
     raise ExecutionEndedError(message, user_fault=execution.status is ExecutionStatus.FAILED, **details)
 
 
-def _cancelled(user_id: str, can_stop: bool) -> Failure:
-    message = f"cancelled by {user_id}"
+def _cancelled(who: str, can_stop: bool) -> Failure:
+    message = f"cancelled by {who}"
     if can_stop:
         return Failure(FailureKind.CANCELLED, message)
     remedy = "The pod is replaced once its other executions have ended. Use async def for what may have to be stopped."
