@@ -17,6 +17,7 @@ from pipeyard.engine.intake import Records
 from pipeyard.engine.janitor import Janitor
 from pipeyard.engine.output_files import OutputFiles
 from pipeyard.engine.places import Places
+from pipeyard.engine.queue_clock import QueueClock
 from pipeyard.engine.retention import Retention
 from pipeyard.engine.sampler import Sampler
 from pipeyard.engine.scheduler import Scheduler
@@ -71,6 +72,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
     server_id = uuid.uuid4().hex
     await store.add_server(server_id, clock.now())
     notices, places = Notices(), Places(settings.queue_max_executions, settings.queue_max_total_executions)
+    queue_clock = QueueClock()
     disk = DiskWatch(folder.root, (store, adapters.logs), settings.disk_reserve_bytes)
     logs = FollowedLogs(adapters.logs, notices)
     identities = IdentityService(store, folder.signing_key(), settings.access_token_ttl_s)
@@ -81,6 +83,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         if places.leave(execution_id) in ticks.holding:
             scheduler.look_again()
         fire_times.ended(execution_id)
+        queue_clock.forget(execution_id)
         if outcome is not None:
             meters.execution_ended(outcome.status, outcome.failure)
             notices.tell(execution_id, outcome)
@@ -104,7 +107,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         elastic_ram_max_bytes=settings.elastic_ram_max_bytes,
         notify=notices.notify,
     )
-    engine = RunningEngine(workshop, settings, places, disk)
+    engine = RunningEngine(workshop, settings, places, queue_clock, disk)
     cleaning, paths = Cleaning(files, logs), endpoint_paths(store)
     pipelines = PipelineService(store, logs, engine, notices, folders, cleaning, paths)
     projects, uploads = ProjectService(store), folder / "uploads"

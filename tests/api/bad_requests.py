@@ -384,6 +384,8 @@ DEPLOYMENTS = [
     *(case(f"a parallel maximum of {value!r}", lambda w, value=value: w.deploy(
         mode="low_latency", enable_parallel_executions=True, max_parallel_executions_per_pod=value), 400,
         "max_parallel_executions_per_pod", "whole number from 1") for value in (0, -1, 2.0, True, "6", 10**9)),
+    *(case(f"a {name} of {value!r}", lambda w, name=name, value=value: w.deploy(**{name: value}), 400,
+        name, "whole number from 1") for name in ("queue_timeout_s", "start_timeout_s") for value in (0, 1.5, "30")),
     *(case(f"an execution timeout of {value!r}", lambda w, value=value: w.deploy(execution_timeout_s=value), 400,
         "execution_timeout_s", "whole number from 1") for value in (0, -5, 1.5, False, "30", 10**12)),
     *(case(f"a memory of {value!r}", lambda w, value=value: w.deploy(mode="low_latency", ram_request=value), 400,

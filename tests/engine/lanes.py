@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from pipeyard.domain.deployments import Deployment, DeploymentStatus, Resources
-from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
+from pipeyard.domain.executions import ExecutionStatus, Failure, Outcome, PendingExecution
+from pipeyard.domain.log_lines import LogBatch
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.pods import PodRef
 from pipeyard.engine.guarded_tasks import GuardedTasks
@@ -95,6 +96,9 @@ class WorkshopInMemory:
     statuses: list[DeploymentStatus] = field(default_factory=list)
     asked: asyncio.Event = field(default_factory=asyncio.Event)  # for what is away
     times_asked: int = 0
+    is_slow: bool = False  # pods take for ever to be ready
+    lines: list[str] = field(default_factory=list)
+    server_id: str = "s"
     status: ExecutionStatus = ExecutionStatus.PENDING  # of every execution
 
     @property
@@ -126,8 +130,15 @@ class WorkshopInMemory:
         self.statuses.append(status)
         return True
 
-    async def append(self, batch: object) -> None:
+    async def append(self, batch: LogBatch) -> None:
         self._ask("database")
+        self.lines.extend(line.message for line in batch.lines)
+
+    async def finish_waiting(self, execution_id: str, server_id: str, outcome: Outcome) -> bool:
+        if execution_id in self.ids_given or outcome.failure is None:
+            return False
+        self.ends[execution_id] = outcome.status, outcome.failure
+        return True
 
     async def fail(self, execution_id: str, status: ExecutionStatus, failure: Failure) -> None:
         self.ends[execution_id] = status, failure
@@ -151,13 +162,15 @@ class WorkshopInMemory:
 
     async def start_pod(self, spec: object, on_missing: Callable[[list[str]], None]) -> PodInMemory:
         self.pods.append(PodInMemory(len(self.pods), on_missing))
+        if self.is_slow:
+            self.pods[-1].ready.clear()
         return self.pods[-1]
 
     async def check_inputs(self, execution: PendingExecution) -> None:
         self._ask(f"objects of {execution.id}")
         self._ask("data store")
 
-    async def give(self, pod: PodInMemory, execution: PendingExecution, timeout_s: int | None) -> bool:
+    async def give(self, pod: PodInMemory, execution: PendingExecution, *timeouts_s: int | None) -> bool:
         await self.check_inputs(execution)
         pod.in_flight[execution.id] = None
         self.given.append((pod.pod_id, execution.id))

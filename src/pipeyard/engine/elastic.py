@@ -219,14 +219,15 @@ class ElasticLane:
                 await self._workshop.runtime.stop(pod.ref, 0)
                 return False
             try:
-                if not await self._workshop.give(pod, execution, await self._timeout_s(execution)):
+                if not await self._workshop.give(pod, execution, *await self._timeouts(execution)):
                     await self._workshop.runtime.stop(pod.ref, 0)  # it has nothing to wait for
                 return True
             except PodError:
                 continue  # the connection was lost just now
 
-    async def _timeout_s(self, execution: PendingExecution) -> int | None:
+    async def _timeouts(self, execution: PendingExecution) -> tuple[int | None, int | None]:
+        """Of the run, of the start."""
         if execution.deployment_id is None:
-            return None
+            return None, None
         deployment = await self._workshop.store.get_deployment_by_id(execution.deployment_id)
-        return None if deployment is None else deployment.execution_timeout_s
+        return (None, None) if deployment is None else (deployment.execution_timeout_s, deployment.start_timeout_s)

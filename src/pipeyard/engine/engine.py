@@ -18,7 +18,9 @@ from pipeyard.engine.builder import Builder
 from pipeyard.engine.elastic import ElasticLane
 from pipeyard.engine.left_pods import LeftPods
 from pipeyard.engine.low_latency import LowLatencyLane
+from pipeyard.engine.patience import until_done
 from pipeyard.engine.places import Places
+from pipeyard.engine.queue_clock import QueueClock
 from pipeyard.engine.workshop import Workshop
 from pipeyard.pod.protocol import FailureKind
 from pipeyard.services.disk_watch import DiskWatch
@@ -30,8 +32,11 @@ FAREWELL_S = 2.0  # for the last events of pods that had to be ended
 class RunningEngine:
     """See `ports.Engine`."""
 
-    def __init__(self, workshop: Workshop, settings: Settings, places: Places, disk: DiskWatch) -> None:
+    def __init__(
+        self, workshop: Workshop, settings: Settings, places: Places, queue_clock: QueueClock, disk: DiskWatch
+    ) -> None:
         self._workshop = workshop
+        self._queue_clock = queue_clock
         self._disk = disk
         self._settings = settings
         self._places = places
@@ -66,6 +71,7 @@ class RunningEngine:
             self._places.give_back(execution.deployment_id)
             return
         self._places.occupy(execution.id, execution.deployment_id)
+        self._queue_clock.watch(execution, self._expire)
         lane = self._lanes.get(execution.deployment_id or "")
         if lane is None:
             self._elastic.submit(execution.id)
@@ -83,6 +89,21 @@ class RunningEngine:
             self._cancelled.add(execution_id)
         self._workshop.records.ended(execution_id, outcome)
         self._lane(deployment_id).cancel(execution_id)
+
+    def _expire(self, execution: PendingExecution) -> None:
+        self._workshop.tasks.start(self._end_waiting(execution), f"execution {execution.id}, expired")
+
+    async def _end_waiting(self, execution: PendingExecution) -> None:
+        failure = Failure(
+            FailureKind.TIMED_OUT,
+            f"it has waited longer than its queue_timeout_s of {execution.queue_timeout_s} s, and never runs",
+            "Raise queue_timeout_s, allow more executions at the same time, or send fewer.",
+        )
+        outcome = Outcome(ExecutionStatus.ERROR, clock.now(), failure=failure)
+        store, server_id = self._workshop.store, self._workshop.records.server_id
+        what = f"the end of execution {execution.id}"
+        if await until_done(lambda: store.finish_waiting(execution.id, server_id, outcome), what):
+            self.cancel(execution.id, execution.deployment_id, outcome)
 
     def is_in_pod(self, execution_id: str, deployment_id: str | None) -> bool:
         """See `ports.Engine`."""
@@ -148,6 +169,7 @@ class RunningEngine:
         open_ones = await workshop.store.list_open_executions()
         for execution in open_ones:
             self._places.adopt(execution.id, execution.deployment_id)
+            self._queue_clock.watch(execution, self._expire)
             self._expect(execution)
         left = LeftPods(workshop.runtime, list(await workshop.runtime.list()))
         for deployment in await workshop.store.list_deployments(None, mode=Mode.LOW_LATENCY):
@@ -215,6 +237,7 @@ class RunningEngine:
 
     async def let_go(self) -> None:
         """Stop taking part; pods and their executions go on, for the next server."""
+        self._queue_clock.close()
         self._elastic.let_go()
         for lane in self._lanes.values():
             lane.let_go()

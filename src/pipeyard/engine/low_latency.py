@@ -215,9 +215,16 @@ class LowLatencyLane:
         return clock.monotonic_s() - up_since if pod.ready.is_set() else 0.0
 
     async def _wait_until_ready(self, pod: Pod) -> None:
-        """Or until it is gone. An import may take for ever: whoever stops the deployment does not wait for it."""
-        await first_of(pod.ready, pod.gone, self._stopping)
-        if self._is_over and not pod.ready.is_set():
+        """Or until it is gone, or has taken too long. Whoever stops the deployment does not wait for an import."""
+        timeout_s = self._deployment.start_timeout_s
+        await first_of(pod.ready, pod.gone, self._stopping, timeout_s=timeout_s)
+        is_late = not (pod.ready.is_set() or pod.gone.is_set() or self._stopping.is_set())
+        if is_late:
+            await self._note(
+                f"the module was not imported within its start_timeout_s of {timeout_s} s; create the deployment again "
+                "with a larger one, or import and load less"
+            )
+        if is_late or (self._is_over and not pod.ready.is_set()):
             await self._workshop.runtime.stop(pod.ref, 0)
         await first_of(pod.ready, pod.gone)
 

@@ -29,6 +29,7 @@ class Order:
     values_json: bytes
     files: Mapping[str, str]  # input to its path in the data store
     timeout_s: float | None
+    start_timeout_s: float | None = None
 
 
 class Pod:
@@ -212,6 +213,7 @@ class Pod:
             "execution_id": order.execution_id,
             "files": list(order.files),
             "timeout_s": order.timeout_s,
+            "start_timeout_s": order.start_timeout_s,
         }
         link.send(header, order.values_json)
         await link.drained()

@@ -62,7 +62,9 @@ class Workshop:
         attending.add_done_callback(lambda _: self.attended.discard(ref))
         return pod
 
-    async def give(self, pod: Pod, execution: PendingExecution, timeout_s: int | None) -> bool:
+    async def give(
+        self, pod: Pod, execution: PendingExecution, timeout_s: int | None, start_timeout_s: int | None = None
+    ) -> bool:
         """Send an execution. False: it has ended, since its inputs cannot be had or it was cancelled meanwhile.
 
         Raises PodError when it is not connected.
@@ -72,7 +74,7 @@ class Workshop:
         try:
             variables = await self.variables.get(execution.environment_id)
             inputs = await read_inputs(execution, variables, self.files)
-            order = Order(execution.id, inputs.values_json, inputs.files, timeout_s)
+            order = Order(execution.id, inputs.values_json, inputs.files, timeout_s, start_timeout_s)
             return await pod.send(order, variables, self.files)
         except (InvalidInputError, NotFoundError) as error:  # the latter: deleted after it had been found
             pod.in_flight.pop(execution.id, None)

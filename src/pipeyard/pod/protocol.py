@@ -7,7 +7,8 @@ Server to supervisor
     environment  body: JSON {name: value}  all variables of the executions that start from now on; those with the
                                            platform's prefix (CRAFT_AI_) stay when a later frame lacks them
     file         execution_id, name, offset, last; body: a chunk of an input file, before its `execute`
-    execute      execution_id, files: [name]; timeout_s (or null); body: JSON {input: value} without the files
+    execute      execution_id, files: [name]; timeout_s, start_timeout_s (or null): of the function, of the import in an
+                                           elastic pod; body: JSON {input: value} without the files
     ack          n                         events up to n are stored and may be forgotten
     cancel       execution_id              ends it if it has not ended; a `def` in a thread goes on, and the pod ends
                                            once nothing else runs
@@ -29,9 +30,9 @@ Supervisor to server
 
 Supervisor to worker: configure (the first), environment, execute (`files` is {name: path}), cancel. In queue mode
 SIGINT follows a `cancel`, for a function that does not look at its frames.
-Worker to supervisor: up (the first), ready, import_failed (failure), log, awaiting (execution_id: a coroutine, that the
-worker ends at its timeout), finished (`files` is {name: file name in the outbox}; goes_on: its function could not be
-ended), returned (execution_id: one that went on has ended).
+Worker to supervisor: up (the first), ready, import_failed (failure), log, imported (execution_id; elastic), awaiting
+(execution_id: a coroutine, that the worker ends at its timeout), finished (`files` is {name: file name in the outbox};
+goes_on: its function could not be ended), returned (execution_id: one that went on has ended).
 
 `at` is milliseconds since 1970. `outcome` and `failure.kind` are the words of `Outcome` and `FailureKind` below.
 On the connection that it starts the pod with, the runtime sends `launch` before all else (body: see pod/launch.py).

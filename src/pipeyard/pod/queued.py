@@ -44,6 +44,7 @@ def _run_one(worker: Worker, loop: _Loop, interrupts: Interrupts, call: Call) ->
         except BaseException as error:
             worker.fail(call, function.describe(error, FailureKind.IMPORT_FAILED))
             return
+        worker.channel.send({"type": "imported", "execution_id": call.execution_id})
     try:
         returned = interrupts.call(worker.function, call)
         if hasattr(returned, "__await__"):

@@ -220,7 +220,12 @@ class Supervisor:
             return
         # The worker's event loop is held up. Its process is that of the neighbours too.
         self._abandoned[execution.id] = clock.monotonic_s()
-        self._finish_as(execution, endings.of_decision(kind, execution.timeout_s))
+        self._finish_as(execution, self._decision(execution, kind))
+
+    def _decision(self, execution: Execution, kind: str) -> endings.Ending:
+        if kind == FailureKind.TIMED_OUT and execution.is_importing and execution.start_timeout_s is not None:
+            return endings.of_slow_import(execution.start_timeout_s)
+        return endings.of_decision(kind, execution.timeout_s)
 
     def _is_draining(self, now_s: float) -> bool:
         """Whether nothing is to be started any more, because something goes on that cannot be ended."""
@@ -254,8 +259,9 @@ class Supervisor:
         self._events.add({"type": "started", "execution_id": execution.id, "at": clock.epoch_ms()})
         if self._elastic:
             self._only_execution = execution.id
-            if execution.timeout_s is not None:
-                execution.deadline_s = clock.monotonic_s() + execution.timeout_s
+            # The import counts to the run, unless it has a clock of its own.
+            execution.is_importing = execution.start_timeout_s is not None
+            self._set_deadline(execution, execution.start_timeout_s or execution.timeout_s)
         if self._environment is not None:
             self._channel.send({"type": "environment"}, self._environment)
             self._environment = None
@@ -267,6 +273,9 @@ class Supervisor:
         }
         self._channel.send(header, execution.body)
         execution.body = b""
+
+    def _set_deadline(self, execution: Execution, timeout_s: float | None) -> None:
+        execution.deadline_s = None if timeout_s is None else clock.monotonic_s() + timeout_s
 
     def _end_from_outside(self, execution: Execution, kind: str) -> None:
         if execution.ending is None:
@@ -304,6 +313,11 @@ class Supervisor:
                     self._abandoned[execution.id] = clock.monotonic_s() + ABANDONED_GRACE_S
             elif execution is None and header.get("goes_on") is not True:
                 self._abandoned.pop(header["execution_id"], None)
+        elif frame.type == "imported":
+            execution = self._executions.running.get(header["execution_id"])
+            if execution is not None and execution.is_importing and execution.ending is None:
+                execution.is_importing = False
+                self._set_deadline(execution, execution.timeout_s)
         elif frame.type == "returned":
             self._abandoned.pop(header["execution_id"], None)
         elif frame.type == "awaiting":
@@ -415,9 +429,7 @@ class Supervisor:
         farewell = self._end_at_s is not None  # an elastic execution finished before: this end is the good one
         for execution in list(self._executions.running.values()):
             decided = execution.ending or decided
-            self._finish_as(
-                execution, endings.of_decision(execution.ending, execution.timeout_s) if execution.ending else ending
-            )
+            self._finish_as(execution, self._decision(execution, execution.ending) if execution.ending else ending)
         self._lines.flush_all()
         if farewell:
             return

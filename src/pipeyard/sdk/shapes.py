@@ -169,6 +169,8 @@ class Deployment(TypedDict):
     next_fire_at: NotRequired[str | None]
     last_fire_at: NotRequired[str | None]
     execution_timeout_s: NotRequired[int]
+    queue_timeout_s: NotRequired[int]
+    start_timeout_s: NotRequired[int]
     enable_parallel_executions: NotRequired[bool]
     max_parallel_executions_per_pod: NotRequired[int]
     ram_request: NotRequired[str]

@@ -359,6 +359,7 @@ def _of_deployment(
         created_at=created_at,
         created_by=deployment.created_by,
         endpoint_id=deployment.endpoint_id,
+        queue_timeout_s=deployment.queue_timeout_s,
     )
 
 

@@ -211,6 +211,8 @@ class DeploymentRows(Rows):
             "last_fire_at": maybe_epoch_ms(deployment.last_fire_at),
             "last_tick_at": maybe_epoch_ms(deployment.last_tick_at),
             "endpoint_id": deployment.endpoint_id,
+            "queue_timeout_s": deployment.queue_timeout_s,
+            "start_timeout_s": deployment.start_timeout_s,
         }
 
     def _from_row(self, row: Record) -> Deployment:
@@ -254,6 +256,8 @@ class DeploymentRows(Rows):
             last_fire_at=maybe_instant(row.last_fire_at),
             last_tick_at=maybe_instant(row.last_tick_at),
             endpoint_id=row.endpoint_id,
+            queue_timeout_s=row.queue_timeout_s,
+            start_timeout_s=row.start_timeout_s,
         )
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
-from tests.engine.lanes import AT, WorkshopInMemory, execution
+from tests.engine.lanes import AT, WorkshopInMemory, deployment, execution
 from tests.engine.test_outages import elastic, low_latency, until
 
+from pipeyard.domain.deployments import DeploymentStatus
 from pipeyard.domain.executions import ExecutionStatus, Outcome
 from pipeyard.engine.engine import RunningEngine
+from pipeyard.engine.low_latency import LowLatencyLane
 from pipeyard.engine.places import Places
+from pipeyard.engine.queue_clock import QueueClock
 from pipeyard.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -83,7 +87,7 @@ async def test_what_is_cancelled_between_its_commit_and_its_dispatch_is_never_ru
     workshop: WorkshopInMemory,
 ) -> None:
     places = Places(10, 10)
-    engine = RunningEngine(workshop, Settings(), places, None)  # type: ignore[arg-type]
+    engine = RunningEngine(workshop, Settings(), places, QueueClock(), None)  # type: ignore[arg-type]
     for execution_id in ("cancelled", "next"):
         places.take(None)
         if execution_id == "cancelled":
@@ -92,3 +96,31 @@ async def test_what_is_cancelled_between_its_commit_and_its_dispatch_is_never_ru
     await until(lambda: workshop.given)
     assert workshop.ids_given == ["next"]
     assert places.taken_in_all == 1
+
+
+async def test_what_has_waited_too_long_ends_and_what_runs_by_then_does_not(workshop: WorkshopInMemory) -> None:
+    places, queue_clock = Places(10, 10), QueueClock()
+    engine = RunningEngine(workshop, Settings(elastic_max_pods=1), places, queue_clock, None)  # type: ignore[arg-type]
+    for execution_id in ("runs", "waits", "patient"):
+        places.take(None)
+        since = AT if execution_id != "patient" else None
+        engine.dispatch(replace(execution(execution_id), waits_since=since, queue_timeout_s=5))
+    await until(lambda: "waits" in workshop.ends)
+    status, failure = workshop.ends["waits"]
+    assert status is ExecutionStatus.ERROR
+    assert failure.message == "it has waited longer than its queue_timeout_s of 5 s, and never runs"
+    workshop.pods[0].end("runs")
+    await until(lambda: len(workshop.given) == 2)
+    assert workshop.ids_given == ["runs", "patient"]
+    assert list(workshop.ends) == ["waits"]
+
+
+async def test_a_module_that_takes_too_long_to_be_imported_ends_its_pod(workshop: WorkshopInMemory) -> None:
+    workshop.is_slow = True
+    slow = replace(deployment(), start_timeout_s=0)  # a second is the least that can be asked for
+    lane = LowLatencyLane(workshop, slow, 1.0)  # type: ignore[arg-type]
+    lane.start()
+    lane.submit(execution("one"))
+    await until(lambda: "one" in workshop.ends)
+    assert lane.status is DeploymentStatus.CREATION_FAILED
+    assert "start_timeout_s of 0 s" in workshop.lines[0]
