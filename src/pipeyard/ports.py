@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeyard.domain.deployments import Deployment
-from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
+from pipeyard.domain.executions import ExecutionStatus, Failure, Outcome, PendingExecution
 from pipeyard.domain.loads import Load
 from pipeyard.domain.log_lines import LogBatch, LogLine, LogRange, Subject
 from pipeyard.domain.objects import Access, Part, SignedRequest, StoredObject
@@ -222,6 +222,15 @@ class Engine(Protocol):
         ...
 
     def dispatch(self, execution: PendingExecution) -> None: ...
+    def can_stop(self, execution_id: str, deployment_id: str | None) -> bool:
+        """False: it runs in a thread, which goes on until its pod is replaced."""
+        ...
+
+    def cancel(self, execution_id: str, deployment_id: str | None, outcome: Outcome) -> None:
+        """It was open, and has this end now: take it out of the line, or end it where it runs."""
+        ...
+
+    def is_in_pod(self, execution_id: str, deployment_id: str | None) -> bool: ...  # until all it printed is stored
     def build(self, pipeline: Pipeline) -> None: ...
     def start_deployment(self, deployment: Deployment) -> None: ...
     def load(self) -> Load: ...

@@ -136,6 +136,7 @@ class ExecutionStore(Protocol):
         """Open to final. False when it was final already, is not ours, or is gone: drop the result then."""
         ...
 
+    def finish_waiting(self, execution_id: str, server_id: str, outcome: Outcome) -> Awaitable[bool]: ...  # if Pending
     async def adopt_executions(self, server_id: str) -> int:
         """Take over every open execution of servers that are gone. How many."""
         ...

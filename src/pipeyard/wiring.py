@@ -19,6 +19,7 @@ from pipeyard.engine.intake import Records
 from pipeyard.engine.janitor import Janitor
 from pipeyard.engine.output_files import OutputFiles
 from pipeyard.engine.places import Places
+from pipeyard.engine.queue_clock import QueueClock
 from pipeyard.engine.retention import Retention
 from pipeyard.engine.sampler import Sampler
 from pipeyard.engine.scheduler import Scheduler
@@ -73,6 +74,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
     server_id = uuid.uuid4().hex
     await store.add_server(server_id, clock.now())
     notices, places = Notices(), Places(settings.queue_max_executions, settings.queue_max_total_executions)
+    queue_clock = QueueClock()
     disk = DiskWatch(folder.root, (store, adapters.logs), settings.disk_reserve_bytes)
     logs = FollowedLogs(adapters.logs, notices)
     identities = IdentityService(store, folder.signing_key(), settings.access_token_ttl_s)
@@ -83,9 +85,12 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         if places.leave(execution_id) in ticks.holding:
             scheduler.look_again()
         fire_times.ended(execution_id)
+        queue_clock.forget(execution_id)
         if outcome is not None:
             meters.execution_ended(outcome.status, outcome.failure)
             notices.tell(execution_id, outcome)
+        else:
+            notices.notify(execution_id)  # one that was cancelled has left its pod: its log is whole
 
     supply = Supply(settings.pods_ram_max_bytes, adapters.gpu_ids)
     output_files = OutputFiles(folder / "incoming", files, store)
@@ -106,7 +111,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         admission=Admission(supply),
         notify=notices.notify,
     )
-    engine = RunningEngine(workshop, settings, places, disk)
+    engine = RunningEngine(workshop, settings, places, queue_clock, disk)
     cleaning, paths = Cleaning(files, logs), endpoint_paths(store)
     pipelines = PipelineService(store, logs, engine, notices, folders, cleaning, paths, supply)
     projects, uploads = ProjectService(store), folder / "uploads"

@@ -384,6 +384,8 @@ DEPLOYMENTS = [
     *(case(f"a parallel maximum of {value!r}", lambda w, value=value: w.deploy(
         mode="low_latency", enable_parallel_executions=True, max_parallel_executions_per_pod=value), 400,
         "max_parallel_executions_per_pod", "whole number from 1") for value in (0, -1, 2.0, True, "6", 10**9)),
+    *(case(f"a {name} of {value!r}", lambda w, name=name, value=value: w.deploy(**{name: value}), 400,
+        name, "whole number from 1") for name in ("queue_timeout_s", "start_timeout_s") for value in (0, 1.5, "30")),
     *(case(f"an execution timeout of {value!r}", lambda w, value=value: w.deploy(execution_timeout_s=value), 400,
         "execution_timeout_s", "whole number from 1") for value in (0, -5, 1.5, False, "30", 10**12)),
     *(case(f"a memory of {value!r}", lambda w, value=value: w.deploy(mode="low_latency", ram_request=value), 400,
@@ -483,6 +485,18 @@ UPDATES = [
         "DELETE", f"{API}/pipelines/{w.pipeline}?force_deployments_deletion=1"), 400, "force_deployments_deletion",
         "true, false"),
     case("deleting a deployment that does not exist", lambda w: Bad("DELETE", f"{API}/deployments/nope"), 404, "nope"),
+    case(
+        "cancelling an execution that does not exist",
+        lambda w: Bad("POST", f"{API}/executions/nope/cancel"),
+        404,
+        "nope",
+    ),
+    case(
+        "cancelling an execution that has ended",
+        lambda w: Bad("POST", f"{API}/executions/{w.execution_id}/cancel"),
+        409,
+        "it is Succeeded",
+    ),
     case("deleting an execution that does not exist", lambda w: Bad("DELETE", f"{API}/executions/nope"), 404, "nope"),
     case("variables that are a list", lambda w: w.set_variables([]), 400, "environment_variables", "object"),
     case("no variables", lambda w: w.set_variables({}), 400, "environment_variables", "at least one"),

@@ -204,6 +204,15 @@ def test_the_reason_of_a_failure_is_shown(shell: Shell, echo: str) -> None:
     assert "message\tValueError: as asked\n" in shown
 
 
+def test_executions_are_cancelled_each_on_its_own(shell: Shell, echo: str, needs: Callable[[str], None]) -> None:
+    needs("/executions/{execution_id}/cancel")
+    execution_id = shell("call", echo, "text=quick", "--json").json["execution_id"]
+    told = shell("execution", "cancel", execution_id, "nobody", "--json", status=1)
+    assert [row["name"] for row in told.json["failed"]] == [execution_id, "nobody"]
+    assert "it is Succeeded" in told.err
+    assert told.json["cancelled"] == []
+
+
 def test_executions_are_listed(shell: Shell, echo: str, needs: Callable[[str], None]) -> None:
     needs("/executions")
     execution_id = shell("call", echo, "text=listed", "--json").json["execution_id"]

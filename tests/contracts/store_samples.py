@@ -86,6 +86,8 @@ def deployment(name: str = "live", of: str = "train", environment_name: str = "d
         updated_at=NOON,
         updated_by="ada",
         endpoint_id=f"endpoint-{name}",
+        queue_timeout_s=7,
+        start_timeout_s=8,
     )
     return replace(made, **changes)
 

@@ -238,11 +238,12 @@ async def test_open_executions_are_listed_oldest_first_without_their_values(stor
         given.mappings_json,
         "",
         ExecutionStatus.PENDING,
+        waits_since=NOON,
     )
 
 
 async def test_a_pending_execution_is_read_with_its_values(store: Store) -> None:
-    given = execution("x")
+    given = execution("x", queue_timeout_s=5)
     await store.add_execution(given, "s1")
     assert await store.get_pending("x") == PendingExecution(
         "x",
@@ -252,8 +253,21 @@ async def test_a_pending_execution_is_read_with_its_values(store: Store) -> None
         given.mappings_json,
         given.input_values_json,
         ExecutionStatus.PENDING,
+        waits_since=NOON,
+        queue_timeout_s=5,
     )
     assert await store.get_pending("nothing") is None
+
+
+async def test_the_end_of_what_waits_ends_nothing_that_runs_or_is_another_servers(store: Store) -> None:
+    for name in ("waits", "runs", "other"):
+        await store.add_execution(execution(name), "s2" if name == "other" else "s1")
+    await store.start_execution("runs", "s1", later(1))
+    assert await store.finish_waiting("waits", "s1", failed())
+    for name in ("waits", "runs", "other", "nothing"):
+        assert not await store.finish_waiting(name, "s1", failed())
+    statuses = [await store.get_status(name) for name in ("waits", "runs", "other")]
+    assert statuses == [ExecutionStatus.FAILED, ExecutionStatus.RUNNING, ExecutionStatus.PENDING]
 
 
 async def test_only_what_has_ended_can_be_deleted(store: Store) -> None:

@@ -64,6 +64,8 @@ def test_other_amounts_of_memory_are_refused_with_an_example(text: object) -> No
         ({**LOW_LATENCY, "gpu_request": -1}, "gpu_request: -1 is not usable"),
         ({**LOW_LATENCY, "gpu_request": True}, "gpu_request: True is not usable"),
         ({**LEAST, "execution_timeout_s": 0}, "execution_timeout_s: 0 is not usable"),
+        ({**LEAST, "queue_timeout_s": 0}, "queue_timeout_s: 0 is not usable"),
+        ({**LEAST, "start_timeout_s": True}, "start_timeout_s: True is not usable"),
         ({**LEAST, "execution_timeout_s": 1.5}, "execution_timeout_s: 1.5 is not usable"),
         ({**LEAST, "endpoint_url_path": "v1"}, 'endpoint_url_path: "v1" is reserved'),
         ({**LEAST, "endpoint_token": "a+b/c=d&"}, "endpoint_token: is not usable as a token"),

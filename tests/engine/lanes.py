@@ -9,7 +9,8 @@ from datetime import datetime, timezone
 
 from pipeyard.domain.claims import Claim, Supply
 from pipeyard.domain.deployments import Deployment, DeploymentStatus, Resources
-from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
+from pipeyard.domain.executions import ExecutionStatus, Failure, Outcome, PendingExecution
+from pipeyard.domain.log_lines import LogBatch
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.pods import PodFailure, PodRef
 from pipeyard.engine.admission import Admission
@@ -63,6 +64,11 @@ class PodInMemory:
         self.started: set[str] = set()
         self.exit_failure = None
         self.told_to_stop = False
+        self.in_threads = self.ended_for_cancelled = False
+        self.cancelled: list[str] = []
+
+    def cancel(self, execution_id: str) -> None:
+        self.cancelled.append(execution_id)
 
     def stop(self, grace_s: float) -> None:
         self.told_to_stop = True
@@ -106,6 +112,10 @@ class WorkshopInMemory:
     claims: dict[str, Claim] = field(default_factory=dict)  # by the id of the deployment or execution
     admission: Admission = field(default_factory=lambda: Admission(Supply(100, ("GPU-a", "GPU-b"))))
     specs: list[SpecInMemory] = field(default_factory=list)  # of the pods
+    is_slow: bool = False  # pods take for ever to be ready
+    lines: list[str] = field(default_factory=list)
+    server_id: str = "s"
+    status: ExecutionStatus = ExecutionStatus.PENDING  # of every execution
 
     @property
     def store(self) -> WorkshopInMemory:
@@ -129,7 +139,7 @@ class WorkshopInMemory:
 
     async def get_status(self, execution_id: str) -> ExecutionStatus:
         self._ask("database")
-        return ExecutionStatus.PENDING
+        return self.status
 
     async def set_deployment_status(self, deployment_id: str, status: DeploymentStatus) -> bool:
         self._ask("database")
@@ -141,8 +151,15 @@ class WorkshopInMemory:
         self.pod_failures.append(failure)
         return True
 
-    async def append(self, batch: object) -> None:
+    async def append(self, batch: LogBatch) -> None:
         self._ask("database")
+        self.lines.extend(line.message for line in batch.lines)
+
+    async def finish_waiting(self, execution_id: str, server_id: str, outcome: Outcome) -> bool:
+        if execution_id in self.ids_given or outcome.failure is None:
+            return False
+        self.ends[execution_id] = outcome.status, outcome.failure
+        return True
 
     async def fail(self, execution_id: str, status: ExecutionStatus, failure: Failure) -> None:
         self.ends[execution_id] = status, failure
@@ -167,13 +184,15 @@ class WorkshopInMemory:
     async def start_pod(self, spec: SpecInMemory, on_missing: Callable[[list[str]], None]) -> PodInMemory:
         self.specs.append(spec)
         self.pods.append(PodInMemory(len(self.pods), on_missing))
+        if self.is_slow:
+            self.pods[-1].ready.clear()
         return self.pods[-1]
 
     async def check_inputs(self, execution: PendingExecution) -> None:
         self._ask(f"objects of {execution.id}")
         self._ask("data store")
 
-    async def give(self, pod: PodInMemory, execution: PendingExecution, timeout_s: int | None) -> bool:
+    async def give(self, pod: PodInMemory, execution: PendingExecution, *timeouts_s: int | None) -> bool:
         await self.check_inputs(execution)
         pod.in_flight[execution.id] = None
         self.given.append((pod.pod_id, execution.id))

@@ -71,10 +71,11 @@ class Link:
         self.error = error
         self.in_flight: dict[str, None] = {}
 
-    async def send(self, order: Order, variables: object, files: object) -> None:
+    async def send(self, order: Order, variables: object, files: object) -> bool:
         self.in_flight[order.execution_id] = None
         if self.error is not None:
             raise self.error
+        return True
 
 
 @pytest.fixture(autouse=True)

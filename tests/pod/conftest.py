@@ -73,6 +73,7 @@ class Connection:
         inputs: dict[str, Any] | None = None,
         files: dict[str, bytes] | None = None,
         timeout_s: float | None = None,
+        start_timeout_s: float | None = None,
     ) -> None:
         for name, content in (files or {}).items():
             chunks = range(0, max(1, len(content)), protocol.FILE_CHUNK_BYTES)
@@ -81,7 +82,8 @@ class Connection:
                 last = offset == chunks[-1]
                 self.send("file", chunk, execution_id=execution_id, name=name, offset=offset, last=last)
         body = json.dumps(inputs or {}).encode()
-        self.send("execute", body, execution_id=execution_id, files=list(files or {}), timeout_s=timeout_s)
+        timeouts = {"timeout_s": timeout_s, "start_timeout_s": start_timeout_s}
+        self.send("execute", body, execution_id=execution_id, files=list(files or {}), **timeouts)
 
     def run(self, execution_id: str = "x", **arguments: Any) -> Finished:
         """Execute and wait for the end."""

@@ -69,3 +69,17 @@ def test_cancel_ends_an_elastic_function(pods):
     assert connection.finished().kind == "cancelled"
     assert connection.wait_for("exited").header["reason"] == "cancelled"
     connection.wait_for_end()
+
+
+def test_the_import_of_an_elastic_pod_has_a_clock_of_its_own(pods):
+    slow = pods.elastic("import time; time.sleep(1000)\ndef f(): pass")
+    result = slow.run(start_timeout_s=0.3, timeout_s=1000)
+    assert (result.outcome, result.kind) == ("failed", "timed_out")
+    assert result.message == "the module was not imported within its start_timeout_s of 0.3 s"
+    slow.wait_for_end()
+    long = pods.elastic("import time; time.sleep(0.4)\ndef f(): time.sleep(1000)")
+    result = long.run(start_timeout_s=60, timeout_s=0.3)
+    assert result.message == "the execution took longer than its timeout of 0.3 s"
+    long.wait_for_end()
+    quick = pods.elastic("import time; time.sleep(0.4)\ndef f(): time.sleep(0.1)")
+    assert quick.run(start_timeout_s=60, timeout_s=0.4).outcome == "succeeded"

@@ -109,6 +109,8 @@ def test_a_pipeline_is_run_with_values_and_files(live: Any, pipeline: str, folde
     assert [line["message"] for line in live.get_pipeline_execution_logs(ran["execution_id"])] == ["n is 0"]
     assert live.list_pipeline_executions(pipeline)[0]["execution_id"] == ran["execution_id"]
     assert live.get_pipeline(pipeline)["creation_info"]["last_execution_id"] == ran["execution_id"]
+    with pytest.raises(ConflictError, match="has ended, it is Succeeded"):
+        live.cancel_execution(ran["execution_id"])
     assert live.delete_pipeline_execution(ran["execution_id"]) == {"execution_id": ran["execution_id"]}
 
 

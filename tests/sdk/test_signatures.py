@@ -62,6 +62,8 @@ def test_create_deployment_is_the_product_pages() -> None:
         "schedule_paused_until": None,
         "schedule_overlap": None,
         "schedule_catch_up_s": None,
+        "queue_timeout_s": None,
+        "start_timeout_s": None,
     }
 
 

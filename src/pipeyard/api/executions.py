@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from pipeyard.api.context import AnyCaller, Hub, Person, Place
 from pipeyard.api.execution_schemas import (
+    CANCELLED,
     DELETED,
     EXECUTION,
     EXECUTIONS,
@@ -48,7 +49,14 @@ from pipeyard.api.queries import (
     read_object,
     read_whole,
 )
-from pipeyard.api.shapes import execution_outputs, execution_row, execution_shape, failure_shape, log_row
+from pipeyard.api.shapes import (
+    cancelled_shape,
+    execution_outputs,
+    execution_row,
+    execution_shape,
+    failure_shape,
+    log_row,
+)
 from pipeyard.api.uploads import Form, read_form
 from pipeyard.api.value_answers import value_answer
 from pipeyard.domain.executions import ExecutionFilter, ExecutionStatus
@@ -236,6 +244,20 @@ async def follow_execution_logs(
     """One JSON object a line; with `follow=true` until the execution has ended."""
     batches = await hub.executions.follow_logs(environment.id, execution_id, live=read_flag(request, "follow"))
     return log_stream(batches, log_row)
+
+
+@router.post(
+    "/executions/{execution_id}/cancel",
+    summary="Cancel an execution",
+    **operation({200: ("How it has ended now", CANCELLED)}),
+)
+async def cancel_execution(execution_id: ExecutionId, hub: Hub, environment: Place, caller: Person) -> Response:
+    """It is Failed with the kind `cancelled` from now on, and never runs if it did not; 409 when it has ended before.
+
+    What runs gets SIGTERM and is killed after a grace; in low latency mode the function is ended and its pod goes on.
+    """
+    execution = await hub.executions.cancel(environment.id, execution_id, caller.user_id)
+    return json_answer(cancelled_shape(execution))
 
 
 @router.delete("/executions/{execution_id}", summary="Delete an execution", **operation({200: ("What went", DELETED)}))

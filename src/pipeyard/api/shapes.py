@@ -106,8 +106,9 @@ def deployment_shape(deployment: Deployment, pods: Sequence[tuple[str, str]], *,
         shape |= schedule_shape(deployment.schedule) | options_shape(deployment)
         shape["next_fire_at"] = to_wire(deployment.next_fire_at)
         shape["last_fire_at"] = to_wire(deployment.last_fire_at)
-    if deployment.execution_timeout_s is not None:
-        shape["execution_timeout_s"] = deployment.execution_timeout_s
+    shape |= _without_none(
+        {name: getattr(deployment, name) for name in ("execution_timeout_s", "queue_timeout_s", "start_timeout_s")}
+    )
     if deployment.mode is Mode.LOW_LATENCY:
         resources = deployment.resources
         shape["enable_parallel_executions"] = resources.enable_parallel_executions
@@ -215,6 +216,16 @@ def execution_shape(
         ],
         "inputs": [_execution_input(mapping, inputs) for mapping in execution.inputs_mapping],
         "outputs": execution_outputs(execution, outputs),
+    }
+
+
+def cancelled_shape(execution: Execution) -> Json:
+    """`POST /executions/{id}/cancel`."""
+    assert execution.failure is not None
+    return {
+        "execution_id": execution.id,
+        "status": execution.status.value,
+        "failure": failure_shape(execution.failure, ()),
     }
 
 

@@ -48,6 +48,7 @@ complete_variables = _completing(lambda sdk: (row["name"] for row in sdk.list_en
 PipelineName = Annotated[str, typer.Argument(help="The pipeline.", autocompletion=complete_pipelines)]
 DeploymentName = Annotated[str, typer.Argument(help="The deployment.", autocompletion=complete_deployments)]
 ExecutionId = Annotated[str, typer.Argument(help="The execution.", autocompletion=complete_executions)]
+ExecutionIds = Annotated[list[str], typer.Argument(help="The executions.", autocompletion=complete_executions)]
 OfPipeline = Annotated[
     str | None, typer.Option("--pipeline", help="Of this pipeline.", autocompletion=complete_pipelines)
 ]

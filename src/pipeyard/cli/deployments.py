@@ -75,6 +75,12 @@ def create(
     memory: Annotated[str | None, typer.Option(help="Such as 512MiB. low_latency only.")] = None,
     gpus: Annotated[int | None, typer.Option(min=0, help="GPUs of the pod. low_latency only.")] = None,
     timeout: Annotated[int | None, typer.Option(min=1, metavar="S", help="Seconds that an execution may run.")] = None,
+    queue_timeout: Annotated[
+        int | None, typer.Option(min=1, metavar="S", help="Seconds that an execution may wait until it runs.")
+    ] = None,
+    start_timeout: Annotated[
+        int | None, typer.Option(min=1, metavar="S", help="Seconds that the import of the module may take.")
+    ] = None,
     description: Annotated[str | None, typer.Option(help="Free text.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait until it is up.")] = True,
 ) -> None:
@@ -101,6 +107,8 @@ def create(
         schedule_paused_until=read_instant("--paused-until", paused_until),
         schedule_overlap=None if overlap is None else overlap.value,
         schedule_catch_up_s=catch_up,
+        queue_timeout_s=queue_timeout,
+        start_timeout_s=start_timeout,
     )
     session.printer.done(f'deployment "{name}": {made["status"]}', made)
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeyard.cli.completions import ExecutionId, OfDeployment, OfPipeline
+from pipeyard.cli.completions import ExecutionId, ExecutionIds, OfDeployment, OfPipeline
+from pipeyard.cli.each import do_each
 from pipeyard.cli.failures import failure_fields
 from pipeyard.cli.logs import Follow, Limit, Times, print_log
 from pipeyard.cli.sessions import Session, client_command, new_app
@@ -71,6 +72,12 @@ def logs(
     sdk = session.sdk
     read = sdk.follow_execution_logs if follow else sdk.get_pipeline_execution_logs
     print_log(session, read, execution_id, follow, limit, timestamps)
+
+
+@client_command(app, "cancel")
+def cancel(session: Session, execution_ids: ExecutionIds) -> None:
+    """Cancel executions: what waits never runs, what runs is ended."""
+    do_each(session, "cancelled", execution_ids, session.sdk.cancel_execution)
 
 
 @client_command(app, "delete")

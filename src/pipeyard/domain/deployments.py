@@ -49,6 +49,8 @@ FIELDS = (
     "ram_request",
     "gpu_request",
     "execution_timeout_s",
+    "queue_timeout_s",
+    "start_timeout_s",
     *SCHEDULE_FIELDS,
     "endpoint_url_path",
     "endpoint_token",
@@ -99,6 +101,8 @@ class DeploymentRequest:
     description: str | None
     resources: Resources
     execution_timeout_s: int | None
+    queue_timeout_s: int | None
+    start_timeout_s: int | None
     endpoint_url_path: str | None
     endpoint_token: str | None
     schedule: Schedule | None
@@ -140,6 +144,9 @@ class Deployment:
     # What callers know: it goes with path and token to the deployment that takes this one's place. None: periodic.
     endpoint_id: str | None = None
     last_pod_failure: PodFailure | None = None  # it stays when the next pod is up
+    # How long an execution may be Pending, and how long the import of the module may take. None: as long as it takes.
+    queue_timeout_s: int | None = None
+    start_timeout_s: int | None = None
 
     @cached_property
     def mappings_json(self) -> str:
@@ -209,6 +216,8 @@ def read_request(fields: Mapping[str, Any], rule: Rule) -> DeploymentRequest:
         description=None if description is None else check_free_text("description", description),
         resources=_resources(fields, mode),
         execution_timeout_s=_whole_number(fields, "execution_timeout_s", EXECUTION_TIMEOUT_LIMIT_S),
+        queue_timeout_s=_whole_number(fields, "queue_timeout_s", EXECUTION_TIMEOUT_LIMIT_S),
+        start_timeout_s=_whole_number(fields, "start_timeout_s", EXECUTION_TIMEOUT_LIMIT_S),
         endpoint_url_path=(
             check_endpoint_url_path("endpoint_url_path", name if path is None else path) if is_endpoint else None
         ),

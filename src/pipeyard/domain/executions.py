@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -111,6 +111,7 @@ class NewExecution:
     created_at: datetime
     created_by: str
     endpoint_id: str | None = None
+    queue_timeout_s: int | None = None  # how long it may be Pending
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,15 @@ class PendingExecution:
     input_values_json: str
     status: ExecutionStatus
     due_at: datetime | None = None  # as that of an `Execution`; left out of what was just accepted
+    waits_since: datetime | None = None
+    queue_timeout_s: int | None = None
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When it has been Pending for too long; None: never."""
+        if self.waits_since is None or self.queue_timeout_s is None:
+            return None
+        return self.waits_since + timedelta(seconds=self.queue_timeout_s)
 
 
 def pending(accepted: NewExecution) -> PendingExecution:
@@ -157,6 +167,8 @@ def pending(accepted: NewExecution) -> PendingExecution:
         accepted.mappings_json,
         accepted.input_values_json,
         ExecutionStatus.PENDING,
+        waits_since=accepted.created_at,
+        queue_timeout_s=accepted.queue_timeout_s,
     )
 
 

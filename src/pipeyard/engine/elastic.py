@@ -74,6 +74,29 @@ class ElasticLane:
         """Go on with an execution whose pod was started by an earlier server."""
         self._start(Carried(execution_id, next(self._numbers), ref))
 
+    def cancel(self, execution_id: str) -> None:
+        """Its end is stored: take it out of the line, or end its pod in good order."""
+        carried = self._carried.get(execution_id)
+        if carried is None:
+            self._waiting = deque(one for one in self._waiting if one.execution_id != execution_id)
+            if execution_id in self._parked:
+                self._workshop.admission.leave(execution_id)
+        elif carried.pod is not None:
+            carried.pod.cancel(execution_id)
+        # Else its pod is being started: before anything is given to it, the store is asked.
+
+    def has(self, execution_id: str) -> bool:
+        """Whether a pod has it."""
+        carried = self._carried.get(execution_id)
+        return carried is not None and carried.pod is not None and execution_id in carried.pod.in_flight
+
+    async def wind_up(self, execution_id: str, ref: PodRef) -> None:
+        """End the pod, of an earlier server, of an execution that has ended; what it printed until then is kept."""
+        pod = self._workshop.attend(ref, lambda _: None)
+        pod.cancel(execution_id)
+        await pod.gone.wait()
+        self._workshop.admission.leave(execution_id)
+
     async def stop(self, concerns: Callable[[Carried], bool]) -> None:
         """End the pods of executions whose rows are gone."""
         for carried in list(self._carried.values()):
@@ -89,7 +112,7 @@ class ElasticLane:
         """Executions that have no pod yet."""
         return len(self._waiting) + len(self._parked)
 
-    def has(self, execution_id: str) -> bool:
+    def knows(self, execution_id: str) -> bool:
         """Whether it is on its way."""
         known = execution_id in self._carried or execution_id in self._parked
         return known or any(one.execution_id == execution_id for one in self._waiting)
@@ -142,6 +165,7 @@ class ElasticLane:
             del self._carried[carried.execution_id]
             if carried.execution_id not in self._parked:
                 self._workshop.admission.leave(carried.execution_id)
+            self._workshop.notify(carried.execution_id)
             self._fill()
 
     async def _wait_for_room(self, carried: Carried, ticket: Ticket) -> None:
@@ -236,20 +260,21 @@ class ElasticLane:
                 return False
             if execution.id in pod.in_flight:
                 return True
-            # Deleted while the pod was started, or begun by the pod and forgotten: neither may run now.
+            # Deleted or cancelled while the pod was started, or begun by the pod and forgotten: none may run now.
             row = await self._workshop.store.get_status(execution.id)
-            if carried.is_unwanted or row is None or carried.is_running:
+            if carried.is_unwanted or row is None or row.is_final or carried.is_running:
                 await self._workshop.runtime.stop(pod.ref, 0)
                 return False
             try:
-                if not await self._workshop.give(pod, execution, await self._timeout_s(execution)):
+                if not await self._workshop.give(pod, execution, *await self._timeouts(execution)):
                     await self._workshop.runtime.stop(pod.ref, 0)  # it has nothing to wait for
                 return True
             except PodError:
                 continue  # the connection was lost just now
 
-    async def _timeout_s(self, execution: PendingExecution) -> int | None:
+    async def _timeouts(self, execution: PendingExecution) -> tuple[int | None, int | None]:
+        """Of the run, of the start."""
         if execution.deployment_id is None:
-            return None
+            return None, None
         deployment = await self._workshop.store.get_deployment_by_id(execution.deployment_id)
-        return None if deployment is None else deployment.execution_timeout_s
+        return (None, None) if deployment is None else (deployment.execution_timeout_s, deployment.start_timeout_s)

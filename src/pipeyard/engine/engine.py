@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from pipeyard import clock
 from pipeyard.domain.deployments import Deployment, DeploymentStatus
-from pipeyard.domain.executions import ExecutionStatus, Failure, PendingExecution
+from pipeyard.domain.executions import ExecutionStatus, Failure, Outcome, PendingExecution
 from pipeyard.domain.loads import Load
 from pipeyard.domain.modes import Mode
 from pipeyard.domain.pipelines import Pipeline
@@ -18,7 +18,9 @@ from pipeyard.engine.builder import Builder
 from pipeyard.engine.elastic import ElasticLane
 from pipeyard.engine.left_pods import LeftPods
 from pipeyard.engine.low_latency import LowLatencyLane
+from pipeyard.engine.patience import until_done
 from pipeyard.engine.places import Places
+from pipeyard.engine.queue_clock import QueueClock
 from pipeyard.engine.workshop import Workshop
 from pipeyard.pod.protocol import FailureKind
 from pipeyard.services.disk_watch import DiskWatch
@@ -30,14 +32,18 @@ FAREWELL_S = 2.0  # for the last events of pods that had to be ended
 class RunningEngine:
     """See `ports.Engine`."""
 
-    def __init__(self, workshop: Workshop, settings: Settings, places: Places, disk: DiskWatch) -> None:
+    def __init__(
+        self, workshop: Workshop, settings: Settings, places: Places, queue_clock: QueueClock, disk: DiskWatch
+    ) -> None:
         self._workshop = workshop
+        self._queue_clock = queue_clock
         self._disk = disk
         self._settings = settings
         self._places = places
         self._elastic = ElasticLane(workshop, settings.elastic_max_pods)
         self._lanes: dict[str, LowLatencyLane] = {}
         self._builder = Builder(workshop, settings.builds_max)
+        self._cancelled: set[str] = set()  # between the commit that accepted them and `dispatch`
 
     # --- what the services ask ---
 
@@ -60,12 +66,51 @@ class RunningEngine:
 
     def dispatch(self, execution: PendingExecution) -> None:
         """See `ports.Engine`."""
+        if execution.id in self._cancelled:
+            self._cancelled.remove(execution.id)
+            self._places.give_back(execution.deployment_id)
+            return
         self._places.occupy(execution.id, execution.deployment_id)
+        self._queue_clock.watch(execution, self._expire)
         lane = self._lanes.get(execution.deployment_id or "")
         if lane is None:
             self._elastic.submit(execution.id)
         else:
             lane.submit(execution)
+
+    def can_stop(self, execution_id: str, deployment_id: str | None) -> bool:
+        """See `ports.Engine`."""
+        lane = self._lanes.get(deployment_id or "")
+        return lane is None or lane.can_stop(execution_id)
+
+    def cancel(self, execution_id: str, deployment_id: str | None, outcome: Outcome) -> None:
+        """See `ports.Engine`."""
+        if not self._places.has(execution_id):
+            self._cancelled.add(execution_id)
+        self._workshop.records.ended(execution_id, outcome)
+        self._lane(deployment_id).cancel(execution_id)
+
+    def _expire(self, execution: PendingExecution) -> None:
+        self._workshop.tasks.start(self._end_waiting(execution), f"execution {execution.id}, expired")
+
+    async def _end_waiting(self, execution: PendingExecution) -> None:
+        failure = Failure(
+            FailureKind.TIMED_OUT,
+            f"it has waited longer than its queue_timeout_s of {execution.queue_timeout_s} s, and never runs",
+            "Raise queue_timeout_s, allow more executions at the same time, or send fewer.",
+        )
+        outcome = Outcome(ExecutionStatus.ERROR, clock.now(), failure=failure)
+        store, server_id = self._workshop.store, self._workshop.records.server_id
+        what = f"the end of execution {execution.id}"
+        if await until_done(lambda: store.finish_waiting(execution.id, server_id, outcome), what):
+            self.cancel(execution.id, execution.deployment_id, outcome)
+
+    def is_in_pod(self, execution_id: str, deployment_id: str | None) -> bool:
+        """See `ports.Engine`."""
+        return self._lane(deployment_id).has(execution_id)
+
+    def _lane(self, deployment_id: str | None) -> ElasticLane | LowLatencyLane:
+        return self._lanes.get(deployment_id or "", self._elastic)
 
     def build(self, pipeline: Pipeline) -> None:
         """See `ports.Engine`."""
@@ -133,6 +178,7 @@ class RunningEngine:
         open_ones = await workshop.store.list_open_executions()
         for execution in open_ones:
             self._places.adopt(execution.id, execution.deployment_id)
+            self._queue_clock.watch(execution, self._expire)
             self._expect(execution)
         refs = list(await workshop.runtime.list())
         for ref in refs:  # all, before anything asks for what they have
@@ -143,9 +189,10 @@ class RunningEngine:
         for execution in open_ones:
             if (execution.deployment_id or "") not in self._lanes:
                 await self._adopt_elastic(execution, left)
+        await self._wind_up(left)
         for ref in await left.remove():
             lane = self._lanes.get(ref.owner_id)
-            if not (self._elastic.has(ref.owner_id) if lane is None else lane.is_kept_up):
+            if not (self._elastic.knows(ref.owner_id) if lane is None else lane.is_kept_up):
                 workshop.admission.leave(ref.owner_id)
         for pipeline in await workshop.store.list_unbuilt_pipelines():
             self._builder.build(pipeline)
@@ -182,6 +229,15 @@ class RunningEngine:
         else:
             self._elastic.submit(execution.id)
 
+    async def _wind_up(self, left: LeftPods) -> None:
+        """The pods of executions that have ended, because they were cancelled or a moment before the server did."""
+        for execution_id in left.of_executions():
+            if await self._workshop.store.get_status(execution_id) is None:
+                continue
+            ref = await left.take_living(execution_id)
+            if ref is not None:
+                self._workshop.tasks.start(self._elastic.wind_up(execution_id, ref), f"execution {execution_id}")
+
     def _add_lane(self, deployment: Deployment) -> LowLatencyLane:
         lane = self._lanes[deployment.id] = LowLatencyLane(self._workshop, deployment, self._settings.stop_grace_s)
         return lane
@@ -196,6 +252,7 @@ class RunningEngine:
 
     async def let_go(self) -> None:
         """Stop taking part; pods and their executions go on, for the next server."""
+        self._queue_clock.close()
         self._elastic.let_go()
         for lane in self._lanes.values():
             lane.let_go()

@@ -22,6 +22,10 @@ class LeftPods:
                 return ref
         return None
 
+    def of_executions(self) -> list[str]:
+        """The executions whose own pods nobody has taken."""
+        return [ref.execution_id for ref in self._refs if ref.execution_id is not None]
+
     async def begun(self, owner_id: str) -> frozenset[str]:
         """The executions that dead pods of that deployment or execution had begun."""
         states = [await self._runtime.inspect(ref) for ref in self._of(owner_id)]

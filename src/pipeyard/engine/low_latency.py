@@ -92,6 +92,26 @@ class LowLatencyLane:
         else:
             self._waiting.append(execution.id)
 
+    def cancel(self, execution_id: str) -> None:
+        """Its end is stored: take it out of the line, or end it in the pod."""
+        self._kept.pop(execution_id, None)
+        self._aside.pop(execution_id, None)
+        if execution_id in self._waiting:
+            self._waiting.remove(execution_id)
+            self._work.set()
+        elif execution_id in self._running:  # the pod of an earlier server is compared with the store in a moment
+            self._running.remove(execution_id)
+        elif self._pod is not None:
+            self._pod.cancel(execution_id)
+
+    def has(self, execution_id: str) -> bool:
+        """Whether the pod has it."""
+        return self._pod is not None and execution_id in self._pod.in_flight
+
+    def can_stop(self, execution_id: str) -> bool:
+        """Whether it can be ended at once, wherever it is."""
+        return not (self._pod is not None and self._pod.in_threads and execution_id in self._pod.started)
+
     def list_pods(self) -> list[tuple[str, str]]:
         """Id and status."""
         if self._pod is None or self._pod.gone.is_set():
@@ -168,6 +188,8 @@ class LowLatencyLane:
                     return
                 if self._pod is not None and self._pod.told_to_stop:
                     continue  # it had drained, and was enabled again meanwhile
+                if self._pod is not None and self._pod.ended_for_cancelled:
+                    continue
                 if was_up_s == 0 and self.status is DeploymentStatus.CREATION_PENDING:
                     await self._give_up()
                     return
@@ -211,9 +233,16 @@ class LowLatencyLane:
         return clock.monotonic_s() - up_since if pod.ready.is_set() else 0.0
 
     async def _wait_until_ready(self, pod: Pod) -> None:
-        """Or until it is gone. An import may take for ever: whoever stops the deployment does not wait for it."""
-        await first_of(pod.ready, pod.gone, self._stopping)
-        if self._is_over and not pod.ready.is_set():
+        """Or until it is gone, or has taken too long. Whoever stops the deployment does not wait for an import."""
+        timeout_s = self._deployment.start_timeout_s
+        await first_of(pod.ready, pod.gone, self._stopping, timeout_s=timeout_s)
+        is_late = not (pod.ready.is_set() or pod.gone.is_set() or self._stopping.is_set())
+        if is_late:
+            await self._note(
+                f"the module was not imported within its start_timeout_s of {timeout_s} s; create the deployment again "
+                "with a larger one, or import and load less"
+            )
+        if is_late or (self._is_over and not pod.ready.is_set()):
             await self._workshop.runtime.stop(pod.ref, 0)
         await first_of(pod.ready, pod.gone)
 
@@ -249,6 +278,9 @@ class LowLatencyLane:
 
     async def _reconcile(self, pod: Pod) -> None:
         """Compare what the store says of an adopted pod with what the pod says. Nothing is sent or ended twice."""
+        for one in pod.in_flight:
+            if one not in self._running and one not in self._waiting:  # its end was stored, maybe before it knew
+                pod.cancel(one)
         lost = [one for one in self._running if one not in pod.in_flight]
         lost += [one for one in self._waiting if one not in pod.in_flight and one in pod.started]
         self._running.clear()

@@ -53,6 +53,10 @@ class Places:
         self.take(deployment_id)
         self._owners[execution_id] = deployment_id
 
+    def has(self, execution_id: str) -> bool:
+        """Whether it is accepted, and open."""
+        return execution_id in self._owners
+
     def leave(self, execution_id: str) -> str | None:
         """The execution has ended, or is gone. The deployment that it left, at the first time."""
         if execution_id not in self._owners:

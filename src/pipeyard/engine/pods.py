@@ -29,6 +29,7 @@ class Order:
     values_json: bytes
     files: Mapping[str, str]  # input to its path in the data store
     timeout_s: float | None
+    start_timeout_s: float | None = None
 
 
 class Pod:
@@ -54,6 +55,8 @@ class Pod:
         self.started: set[str] = set()
         self.exit_failure: Failure | None = None
         self.told_to_stop = False
+        self.in_threads = False  # its executions run in threads, which nothing can stop
+        self._cancelled: set[str] = set()  # it must not start them, or must end them
 
     @property
     def pod_id(self) -> str:
@@ -113,10 +116,12 @@ class Pod:
         if frame.type == "welcome":
             self._compare(frame.header.get("executions", []))
             if frame.header.get("state") == "ready":
+                self.in_threads = frame.header.get("in_threads") is True
                 self.ready.set()
             self.welcomed.set()
             return
         if frame.type == "ready":
+            self.in_threads = frame.header.get("in_threads") is True
             self.ready.set()
         elif frame.type == "started":
             self.started.add(frame.header["execution_id"])
@@ -131,6 +136,8 @@ class Pod:
         for execution_id in missing:
             del self.in_flight[execution_id]
         self.in_flight |= dict.fromkeys(has)
+        for execution_id in self._cancelled.intersection(has):
+            self._send_cancel(execution_id)
         if missing:
             self._on_missing(missing)
 
@@ -155,6 +162,7 @@ class Pod:
         """See `EventSource`."""
         self.in_flight.pop(execution_id, None)
         self.started.discard(execution_id)
+        self._cancelled.discard(execution_id)
         self.freed.set()
 
     def resend(self) -> None:
@@ -162,10 +170,20 @@ class Pod:
         if self._link is not None:
             self._link.close()
 
-    async def send(self, order: Order, variables: Mapping[str, str], files: DataStore) -> None:
+    def cancel(self, execution_id: str) -> None:
+        """End an execution whose end is stored: it is in the pod, or is being sent there."""
+        self._cancelled.add(execution_id)
+        self._send_cancel(execution_id)
+
+    def _send_cancel(self, execution_id: str) -> None:
+        if self._link is not None:
+            self._link.send({"type": "cancel", "execution_id": execution_id})
+
+    async def send(self, order: Order, variables: Mapping[str, str], files: DataStore) -> bool:
         """Give the pod one execution. What a lost connection swallows is not in the next `welcome` and sent again.
 
-        Raises PodError when it is not connected, NotFoundError when a file is gone: the execution is not given then.
+        False: it was cancelled meanwhile, and is not given. Raises PodError when it is not connected, NotFoundError
+        when a file is gone: it is not given then either.
         """
         link = self._link
         if link is None:
@@ -185,14 +203,19 @@ class Pod:
                     chunk,
                 )
                 await link.drained()
+        if order.execution_id in self._cancelled:  # from here to the frame nothing else runs
+            self.forget(order.execution_id)
+            return False
         header = {
             "type": "execute",
             "execution_id": order.execution_id,
             "files": list(order.files),
             "timeout_s": order.timeout_s,
+            "start_timeout_s": order.start_timeout_s,
         }
         link.send(header, order.values_json)
         await link.drained()
+        return True
 
     def _send_variables(self, link: PodLink, variables: Mapping[str, str]) -> None:
         if self._variables != variables:
@@ -209,6 +232,11 @@ class Pod:
         """Hang up and leave the pod running, for the next server."""
         if self._link is not None:
             self._link.close()
+
+    @property
+    def ended_for_cancelled(self) -> bool:
+        """Whether it had to end because an execution was cancelled, and nothing is wrong with it."""
+        return self.exit_failure is not None and self.exit_failure.kind == FailureKind.CANCELLED
 
     def lost_failure(self) -> Failure:
         """Why an execution that this pod had begun has no end of its own."""

@@ -64,16 +64,20 @@ class Workshop:
         attending.add_done_callback(lambda _: self.attended.discard(ref))
         return pod
 
-    async def give(self, pod: Pod, execution: PendingExecution, timeout_s: int | None) -> bool:
-        """Send an execution, or end it when its inputs cannot be had: False. Raises PodError when it is not connected.
+    async def give(
+        self, pod: Pod, execution: PendingExecution, timeout_s: int | None, start_timeout_s: int | None = None
+    ) -> bool:
+        """Send an execution. False: it has ended, since its inputs cannot be had or it was cancelled meanwhile.
+
+        Raises PodError when it is not connected.
 
         What it raises while the database or the data store is away is passing: then the pod has nothing of it.
         """
         try:
             variables = await self.variables.get(execution.environment_id)
             inputs = await read_inputs(execution, variables, self.files)
-            await pod.send(Order(execution.id, inputs.values_json, inputs.files, timeout_s), variables, self.files)
-            return True
+            order = Order(execution.id, inputs.values_json, inputs.files, timeout_s, start_timeout_s)
+            return await pod.send(order, variables, self.files)
         except (InvalidInputError, NotFoundError) as error:  # the latter: deleted after it had been found
             pod.in_flight.pop(execution.id, None)
             remedy = "Set the variable or upload the object that the mapping names, or change the mapping."

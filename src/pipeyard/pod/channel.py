@@ -11,6 +11,7 @@ from . import protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 _READ_BYTES = 256 * 1024
@@ -26,6 +27,7 @@ class Channel:
         self._frames: deque[protocol.Frame] = deque()
         self._lock = threading.Lock()
         self._sender = 0  # the thread that is sending
+        self.when_sent: Callable[[], None] | None = None  # what a signal handler could not do during a send
         self._owner_pid = os.getpid()
 
     def fileno(self) -> int:
@@ -61,6 +63,7 @@ class Channel:
     def send(self, header: dict[str, Any], body: bytes = b"") -> None:
         """Send a frame. Any thread may."""
         data = protocol.encode(header, body)
+        when_sent = None
         with self._lock:
             self._sender = threading.get_ident()
             try:
@@ -69,6 +72,9 @@ class Channel:
                 pass  # the supervisor is gone, and with it the pod
             finally:
                 self._sender = 0
+                when_sent, self.when_sent = self.when_sent, None
+        if when_sent is not None:
+            when_sent()
 
     def _read(self, flags: int) -> bool:
         data = self._socket.recv(_READ_BYTES, flags)

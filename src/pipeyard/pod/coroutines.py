@@ -44,10 +44,13 @@ class Running:
             return
         self._task.cancel()
         await asyncio.wait({self._task}, timeout=_CANCELLED_GRACE_S)
+        goes_on = not self._task.done()
         if self._cancelled.done():
-            self._worker.cancelled(self._call)
+            self._worker.cancelled(self._call, goes_on=goes_on)
         else:
-            self._worker.time_out(self._call)
+            self._worker.time_out(self._call, goes_on=goes_on)
+        if goes_on:
+            self._task.add_done_callback(lambda _: self._worker.returned(self._call))
 
 
 async def _settled(awaitable: Awaitable[Any]) -> tuple[Any, BaseException | None]:

@@ -127,6 +127,12 @@ def of_start(status: int) -> Ending:
     return Ending(Outcome.ERROR, FailureKind.PLATFORM, message, "Its last words are in the log.")
 
 
+def of_slow_import(start_timeout_s: float) -> Ending:
+    """The import of the user's module was ended."""
+    message = f"the module was not imported within its start_timeout_s of {start_timeout_s:g} s"
+    return Ending(Outcome.FAILED, FailureKind.TIMED_OUT, message, "Raise start_timeout_s, or import and load less.")
+
+
 def of_decision(kind: str, timeout_s: float | None) -> Ending:
     """Why the supervisor ended an execution."""
     if kind == FailureKind.TIMED_OUT:

@@ -13,14 +13,27 @@ _REMEMBERED_MAX = 10_000
 class Execution:
     """One execution in this pod."""
 
-    __slots__ = ("body", "deadline_s", "ending", "files", "id", "timeout_s")
+    __slots__ = (
+        "body",
+        "cancelled",
+        "deadline_s",
+        "ending",
+        "files",
+        "id",
+        "is_importing",
+        "start_timeout_s",
+        "timeout_s",
+    )
 
     def __init__(self, header: dict[str, Any], body: bytes) -> None:
         self.id: str = header["execution_id"]
         self.files: list[str] = header.get("files") or []
         self.timeout_s: float | None = header.get("timeout_s")
+        self.start_timeout_s: float | None = header.get("start_timeout_s")
+        self.is_importing = False  # on a clock of its own
         self.body = body
         self.deadline_s: float | None = None
+        self.cancelled = False  # by the server; until its deadline it may end by itself
         self.ending: str | None = None  # the failure kind with which the supervisor is ending it
 
 

@@ -86,7 +86,7 @@ def describe(error: BaseException, kind: str = FailureKind.RAISED) -> dict[str, 
     return {
         "kind": kind,
         "message": _shortened(message, _MESSAGE_MAX_CHARS),
-        "remedy": _remedy(error),
+        "remedy": None if kind == FailureKind.CANCELLED else _remedy(error),
         "traceback": _shortened(text, _TRACEBACK_MAX_CHARS),
     }
 

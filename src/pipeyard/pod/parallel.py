@@ -13,6 +13,7 @@ from .coroutines import Running
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .protocol import Frame
@@ -28,7 +29,8 @@ class _Parallel:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._running: dict[str, tuple[Running, asyncio.Task[None]]] = {}  # the coroutines
-        self._open: set[str] = set()  # the threads' executions whose end has not been reported
+        # The threads' executions whose end has not been reported, each with the context of its log.
+        self._open: dict[str, tuple[Call, contextvars.Context]] = {}
         self._lock = threading.Lock()
 
     async def serve(self) -> None:
@@ -52,25 +54,31 @@ class _Parallel:
         if frame.type == "environment":
             self._worker.variables.refresh(json.loads(frame.body))
         elif frame.type == "cancel":
-            found = self._running.get(frame.header["execution_id"])
-            if found is not None:
-                found[0].cancel()
+            self._cancel(frame.header["execution_id"])
         elif frame.type == "execute":
             call = self._worker.prepare(frame)
             context = contextvars.copy_context()
             context.run(self._worker.current_execution_id.set, call.execution_id)
-            context.run(self._start, call)
+            context.run(self._start, call, context)
 
-    def _start(self, call: Call) -> None:
+    def _cancel(self, execution_id: str) -> None:
+        coroutine, thread = self._running.get(execution_id), self._open.get(execution_id)
+        if coroutine is not None:
+            coroutine[0].cancel()
+        elif thread is not None:
+            call, context = thread
+            context.run(self._abandon, call, self._worker.cancelled)
+
+    def _start(self, call: Call, context: contextvars.Context) -> None:
         if self._worker.is_coroutine_function:
             running = Running(self._worker, call, self._call(call))
             reporting = asyncio.get_running_loop().create_task(self._run_coroutine(call, running))
             self._running[call.execution_id] = (running, reporting)
             return
-        self._open.add(call.execution_id)
+        self._open[call.execution_id] = (call, context)
         threading.Thread(target=self._run_in_thread, args=(call,), name=call.execution_id, daemon=True).start()
         if call.timeout_s is not None:
-            asyncio.get_running_loop().call_later(call.timeout_s, self._abandon, call)
+            asyncio.get_running_loop().call_later(call.timeout_s, self._abandon, call, self._worker.time_out)
 
     def _run_in_thread(self, call: Call) -> None:
         try:
@@ -80,21 +88,23 @@ class _Parallel:
         except BaseException as error:
             if self._close(call):
                 self._worker.fail(call, function.describe(error))
+            else:
+                self._worker.returned(call)
             return
         if self._close(call):
             self._worker.succeed(call, returned)
+        else:
+            self._worker.returned(call)
 
-    def _abandon(self, call: Call) -> None:
+    def _abandon(self, call: Call, report: Callable[..., None]) -> None:
+        """End the execution of a thread; the thread itself goes on."""
         if self._close(call):
-            self._worker.time_out(call)
+            report(call, goes_on=True)
 
     def _close(self, call: Call) -> bool:
         """Whether it is this caller that reports the end: there is one report."""
         with self._lock:
-            if call.execution_id not in self._open:
-                return False
-            self._open.remove(call.execution_id)
-            return True
+            return self._open.pop(call.execution_id, None) is not None
 
     async def _run_coroutine(self, call: Call, running: Running) -> None:
         try:

@@ -7,16 +7,19 @@ Server to supervisor
     environment  body: JSON {name: value}  all variables of the executions that start from now on; those with the
                                            platform's prefix (CRAFT_AI_) stay when a later frame lacks them
     file         execution_id, name, offset, last; body: a chunk of an input file, before its `execute`
-    execute      execution_id, files: [name]; timeout_s (or null); body: JSON {input: value} without the files
+    execute      execution_id, files: [name]; timeout_s, start_timeout_s (or null): of the function, of the import in an
+                                           elastic pod; body: JSON {input: value} without the files
     ack          n                         events up to n are stored and may be forgotten
-    cancel       execution_id              ends it if it has not ended; a `def` in a low latency pod cannot be
+    cancel       execution_id              ends it if it has not ended; a `def` in a thread goes on, and the pod ends
+                                           once nothing else runs
     stop         grace_s                   takes no more executions; ends when none runs, or the grace passes
 
 Supervisor to server
-    welcome      protocol, pod_id, state ("starting" | "ready"), executions: [id] that it has: queued, running, or
-                 ended with an end that is not acknowledged
+    welcome      protocol, pod_id, state ("starting" | "ready"), in_threads, executions: [id] that it has: queued,
+                 running, or ended with an end that is not acknowledged
     and numbered events, `n` = 1, 2, 3..., each sent again after a reconnection until acknowledged:
-    ready                                  the user's module is imported (low latency), or at once (elastic)
+    ready        in_threads                the user's module is imported (low latency), or at once (elastic);
+                                           in_threads: functions run in threads, which nothing can stop
     started      execution_id, at
     log          execution_id or null, stream ("stdout" | "stderr"), at; body: UTF-8 text, whole lines except at the end
     file         execution_id, name, offset, last; body: a chunk of an output file, before its `finished`
@@ -26,9 +29,11 @@ Supervisor to server
                                            not started may run elsewhere. An elastic pod whose execution finished ends
                                            without it, once all is acked
 
-Supervisor to worker: configure (the first), environment, execute (`files` is {name: path}), cancel.
-Worker to supervisor: up (the first), ready, import_failed (failure), log, awaiting (execution_id: a coroutine, that the
-worker ends at its timeout), finished (`files` is {name: file name in the outbox}).
+Supervisor to worker: configure (the first), environment, execute (`files` is {name: path}), cancel. In queue mode
+SIGINT follows a `cancel`, for a function that does not look at its frames.
+Worker to supervisor: up (the first), ready, import_failed (failure), log, imported (execution_id; elastic), awaiting
+(execution_id: a coroutine, that the worker ends at its timeout), finished (`files` is {name: file name in the outbox};
+goes_on: its function could not be ended), returned (execution_id: one that went on has ended).
 
 `at` is milliseconds since 1970. `outcome` and `failure.kind` are the words of `Outcome` and `FailureKind` below.
 On the connection that it starts the pod with, the runtime sends `launch` before all else (body: see pod/launch.py).
@@ -49,6 +54,10 @@ FILE_CHUNK_BYTES = 256 * 1024
 FRAME_MAX_BYTES = 256 * 1024 * 1024
 
 _LENGTHS = struct.Struct(">II")
+
+
+# Of an execution whose end the function did not heed.
+GOES_ON = "; its function cannot be stopped where it is, and goes on until its pod is replaced"
 
 
 class Outcome:

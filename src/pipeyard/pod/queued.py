@@ -6,6 +6,7 @@ import contextvars
 import json
 
 from . import function
+from .interrupts import Cancelled, Interrupts
 from .protocol import FailureKind
 
 TYPE_CHECKING = False
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def run_queued(worker: Worker) -> None:
     """Run what the supervisor sends, one after the other. An elastic worker runs one."""
-    loop = _Loop(worker)
+    loop, interrupts = _Loop(worker), Interrupts(worker.channel)
     while True:
         frame = worker.channel.receive()
         if frame is None:
@@ -29,13 +30,13 @@ def run_queued(worker: Worker) -> None:
         elif frame.type == "execute":
             call = worker.prepare(frame)
             worker.attribution.owner_of_pipes = call.execution_id
-            contextvars.copy_context().run(_run_one, worker, loop, call)
+            contextvars.copy_context().run(_run_one, worker, loop, interrupts, call)
             worker.attribution.owner_of_pipes = None
             if worker.elastic:
                 return
 
 
-def _run_one(worker: Worker, loop: _Loop, call: Call) -> None:
+def _run_one(worker: Worker, loop: _Loop, interrupts: Interrupts, call: Call) -> None:
     worker.current_execution_id.set(call.execution_id)
     if worker.elastic:
         try:
@@ -43,11 +44,15 @@ def _run_one(worker: Worker, loop: _Loop, call: Call) -> None:
         except BaseException as error:
             worker.fail(call, function.describe(error, FailureKind.IMPORT_FAILED))
             return
+        worker.channel.send({"type": "imported", "execution_id": call.execution_id})
     try:
-        returned = worker.function(**call.inputs)
+        returned = interrupts.call(worker.function, call)
         if hasattr(returned, "__await__"):
             loop.run(call, returned)
             return
+    except Cancelled as error:
+        worker.fail(call, function.describe(error, FailureKind.CANCELLED))
+        return
     except BaseException as error:  # SystemExit and KeyboardInterrupt too: the pod goes on
         worker.fail(call, function.describe(error))
         return

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
 # After TERM, what is left of user code has this long before it is killed.
 KILL_GRACE_S = 1.0
-# A coroutine is cancelled by the worker at its timeout. One that does not end then is ended from outside.
-COROUTINE_GRACE_S = 3.0
+# The worker ends a coroutine at its timeout, and what is cancelled in low latency. What does not end then is ended from
+# outside.
+WORKER_GRACE_S = 3.0
+# What went on after the end of its execution has this long to end by itself before the pod is to be replaced.
+ABANDONED_GRACE_S = 0.5
 # An elastic worker may run its atexit functions for this long after its execution has finished.
 FAREWELL_S = 2.0
 # How long results wait for a server that does not return.
@@ -44,6 +47,7 @@ class Supervisor:
         self._order = order
         self._elastic = order["mode"] == "elastic"
         self._ready = False
+        self._in_threads = False
         self._done = False
         self._stop_at_s: float | None = None  # no new executions; those that run have until then
         self._kill_at_s: float | None = None
@@ -53,6 +57,8 @@ class Supervisor:
         self._worker_up = False
         self._worker_gone = False
         self._only_execution: str | None = None  # elastic: all output since its start is its own, atexit's too
+        self._abandoned: dict[str, float] = {}  # executions whose functions go on, and until when that is borne
+        self._replaced = False  # for what it had abandoned
         self._environment: bytes | None = None  # to be sent to the worker before the next execution
         self._journal_fd, self._exit_fd = files.journal, files.exit
         self._journal_empty = True
@@ -119,6 +125,7 @@ class Supervisor:
     def _deadlines(self) -> list[float]:
         instants = [self._stop_at_s, self._kill_at_s, self._end_at_s]
         instants += [execution.deadline_s for execution in self._executions.running.values()]
+        instants += self._abandoned.values()
         if self._server.alone_since_s is not None:
             instants += [self._server.alone_since_s + wait_s for wait_s in (self._order["orphan_s"], UNCLAIMED_MAX_S)]
         return [instant for instant in instants if instant is not None]
@@ -137,10 +144,12 @@ class Supervisor:
             return
         if self._worker.limits.look(self._busy):
             self._worker.kill()
-        for execution in self._executions.running.values():
+        for execution in list(self._executions.running.values()):
             if execution.deadline_s is not None and now_s >= execution.deadline_s:
                 execution.deadline_s = None
-                self._end_from_outside(execution, FailureKind.TIMED_OUT)
+                self._end_overdue(execution)
+        if self._is_draining(now_s) and not (self._stopping or self._executions.running):
+            self._replaced = self._stopping = True
         if self._stopping and not self._executions.running and self._kill_at_s is None:
             self._channel.close()  # the worker sees the end of its commands and leaves in good order
             self._stop_at_s, self._kill_at_s = None, now_s + FAREWELL_S
@@ -168,6 +177,7 @@ class Supervisor:
             "protocol": protocol.PROTOCOL_VERSION,
             "pod_id": self._order["pod_id"],
             "state": "ready" if self._ready else "starting",
+            "in_threads": self._in_threads,
             "executions": self._events.unacknowledged_ends() + self._executions.open_ids(),
         }
 
@@ -192,12 +202,34 @@ class Supervisor:
             self._finish_as(execution, endings.of_decision(FailureKind.CANCELLED, None))
             return
         execution = self._executions.running.get(execution_id)
-        if execution is None:
+        if execution is None or execution.cancelled:
             return
+        execution.cancelled = True
         if self._elastic:
             self._end_from_outside(execution, FailureKind.CANCELLED)
-        else:
-            self._channel.send({"type": "cancel", "execution_id": execution_id})
+            return
+        execution.deadline_s = clock.monotonic_s() + WORKER_GRACE_S
+        self._channel.send({"type": "cancel", "execution_id": execution_id})
+        if not self._order["parallel"]:
+            self._worker.interrupt()
+
+    def _end_overdue(self, execution: Execution) -> None:
+        kind = FailureKind.CANCELLED if execution.cancelled else FailureKind.TIMED_OUT
+        if not self._order["parallel"]:
+            self._end_from_outside(execution, kind)
+            return
+        # The worker's event loop is held up. Its process is that of the neighbours too.
+        self._abandoned[execution.id] = clock.monotonic_s()
+        self._finish_as(execution, self._decision(execution, kind))
+
+    def _decision(self, execution: Execution, kind: str) -> endings.Ending:
+        if kind == FailureKind.TIMED_OUT and execution.is_importing and execution.start_timeout_s is not None:
+            return endings.of_slow_import(execution.start_timeout_s)
+        return endings.of_decision(kind, execution.timeout_s)
+
+    def _is_draining(self, now_s: float) -> bool:
+        """Whether nothing is to be started any more, because something goes on that cannot be ended."""
+        return any(now_s >= until_s for until_s in self._abandoned.values())
 
     def _stop(self, grace_s: float) -> None:
         self._stopping = True
@@ -207,6 +239,8 @@ class Supervisor:
     # Towards the worker.
 
     def _start_executions(self) -> None:
+        if self._is_draining(clock.monotonic_s()):
+            return
         while self._ready and not (self._stopping or self._worker_gone or self._paused or self._end_at_s):
             execution = self._executions.take_next()
             if execution is None:
@@ -225,8 +259,9 @@ class Supervisor:
         self._events.add({"type": "started", "execution_id": execution.id, "at": clock.epoch_ms()})
         if self._elastic:
             self._only_execution = execution.id
-            if execution.timeout_s is not None:
-                execution.deadline_s = clock.monotonic_s() + execution.timeout_s
+            # The import counts to the run, unless it has a clock of its own.
+            execution.is_importing = execution.start_timeout_s is not None
+            self._set_deadline(execution, execution.start_timeout_s or execution.timeout_s)
         if self._environment is not None:
             self._channel.send({"type": "environment"}, self._environment)
             self._environment = None
@@ -238,6 +273,9 @@ class Supervisor:
         }
         self._channel.send(header, execution.body)
         execution.body = b""
+
+    def _set_deadline(self, execution: Execution, timeout_s: float | None) -> None:
+        execution.deadline_s = None if timeout_s is None else clock.monotonic_s() + timeout_s
 
     def _end_from_outside(self, execution: Execution, kind: str) -> None:
         if execution.ending is None:
@@ -271,15 +309,27 @@ class Supervisor:
             execution = self._executions.running.get(header["execution_id"])
             if execution is not None and execution.ending is None:
                 self._finish(execution, header, frame.body)
+                if header.get("goes_on") is True and not self._elastic:
+                    self._abandoned[execution.id] = clock.monotonic_s() + ABANDONED_GRACE_S
+            elif execution is None and header.get("goes_on") is not True:
+                self._abandoned.pop(header["execution_id"], None)
+        elif frame.type == "imported":
+            execution = self._executions.running.get(header["execution_id"])
+            if execution is not None and execution.is_importing and execution.ending is None:
+                execution.is_importing = False
+                self._set_deadline(execution, execution.timeout_s)
+        elif frame.type == "returned":
+            self._abandoned.pop(header["execution_id"], None)
         elif frame.type == "awaiting":
             execution = self._executions.running.get(header["execution_id"])
             if execution is not None and execution.deadline_s is not None:
-                execution.deadline_s += COROUTINE_GRACE_S
+                execution.deadline_s += WORKER_GRACE_S
         elif frame.type == "up":
             self._worker_up = True
         elif frame.type == "ready":
             self._pipes.drain()
             self._lines.flush(None)
+            self._in_threads = header.get("in_threads") is True
             self._become_ready()
         elif frame.type == "import_failed" and not self._ready:
             failure = header["failure"] | {"kind": FailureKind.IMPORT_FAILED}
@@ -290,7 +340,7 @@ class Supervisor:
     def _become_ready(self) -> None:
         if not self._ready:
             self._ready = True
-            self._events.add({"type": "ready"})
+            self._events.add({"type": "ready", "in_threads": self._in_threads})
 
     def _finish(self, execution: Execution, result: dict[str, Any], body: bytes) -> None:
         names = []
@@ -383,15 +433,16 @@ class Supervisor:
         farewell = self._end_at_s is not None  # an elastic execution finished before: this end is the good one
         for execution in list(self._executions.running.values()):
             decided = execution.ending or decided
-            self._finish_as(
-                execution, endings.of_decision(execution.ending, execution.timeout_s) if execution.ending else ending
-            )
+            self._finish_as(execution, self._decision(execution, execution.ending) if execution.ending else ending)
         self._lines.flush_all()
         if farewell:
             return
         self._say_exited(self._exit_failure(ending, decided))
 
     def _exit_failure(self, ending: endings.Ending, decided: str | None) -> dict[str, Any]:
+        if self._replaced:
+            message = "it is replaced: a function went on after the end of its execution"
+            return {"kind": FailureKind.CANCELLED, "message": message}
         if self._stopping:
             return {"kind": FailureKind.STOPPED, "message": "the pod was stopped"}
         return (ending if decided is None else endings.of_decision(decided, 0)).failure()

@@ -10,7 +10,7 @@ import sys
 from . import function, outputs
 from .attribution import Attribution
 from .channel import Channel
-from .protocol import FailureKind, Frame, Outcome
+from .protocol import GOES_ON, FailureKind, Frame, Outcome
 from .variables import Variables
 
 TYPE_CHECKING = False
@@ -60,6 +60,11 @@ class Worker:
         )
         self.is_coroutine_function = function.is_coroutine_function(self.function)
 
+    @property
+    def in_threads(self) -> bool:
+        """Whether executions run in threads, which nothing can stop."""
+        return self.parallel and not self.is_coroutine_function
+
     def prepare(self, frame: Frame) -> Call:
         """Bring the process up to date for the execution that starts now."""
         call = Call(frame)
@@ -93,15 +98,25 @@ class Worker:
         text = failure["traceback"] or failure["message"]
         self.attribution.stderr.write(text if text.endswith("\n") else text + "\n")
 
-    def time_out(self, call: Call) -> None:
-        """Report that the execution took too long."""
+    def time_out(self, call: Call, *, goes_on: bool) -> None:
+        """Report that the execution took too long. `goes_on`: its function does not end, and cannot be ended."""
         message = f"the execution took longer than its timeout of {call.timeout_s:g} s"
         remedy = "Raise execution_timeout_s, or make the function faster."
-        self.fail(call, _failure(FailureKind.TIMED_OUT, message, remedy))
+        self._give_up(call, FailureKind.TIMED_OUT, message, remedy, goes_on)
 
-    def cancelled(self, call: Call) -> None:
+    def cancelled(self, call: Call, *, goes_on: bool) -> None:
         """Report that the server has cancelled the execution."""
-        self.fail(call, _failure(FailureKind.CANCELLED, "the execution was cancelled"))
+        self._give_up(call, FailureKind.CANCELLED, "the execution was cancelled", None, goes_on)
+
+    def _give_up(self, call: Call, kind: str, message: str, remedy: str | None, goes_on: bool) -> None:
+        failure = _failure(kind, message + GOES_ON if goes_on else message, remedy)
+        self.write_failure(failure)
+        self._finish(call, {"outcome": Outcome.FAILED, "files": {}, "failure": failure, "goes_on": goes_on}, b"{}")
+
+    def returned(self, call: Call) -> None:
+        """Report that a function which went on after the end of its execution has ended."""
+        if self.channel.usable:
+            self.channel.send({"type": "returned", "execution_id": call.execution_id})
 
     def _finish(self, call: Call, header: dict[str, Any], body: bytes) -> None:
         if not self.channel.usable:  # a process that user code forked has come back from the function too
@@ -129,7 +144,7 @@ def work() -> None:
         worker.write_failure(failure)
         channel.send({"type": "import_failed", "failure": failure})
         return
-    channel.send({"type": "ready"})
+    channel.send({"type": "ready", "in_threads": worker.in_threads})
     _run(worker)
 
 

@@ -52,6 +52,11 @@ class WorkerProcess:
         if self.status is None:
             os.kill(self.pid, signal.SIGTERM)
 
+    def interrupt(self) -> None:
+        """Let it look whether the function that runs is to end."""
+        if self.status is None:
+            os.kill(self.pid, signal.SIGINT)
+
     def kill(self) -> None:
         """End the worker and all that it has started."""
         process_tree.kill_descendants(self._own_processes)

@@ -198,6 +198,8 @@ class Deployment(TypedDict):
     next_fire_at: NotRequired[str | None]
     last_fire_at: NotRequired[str | None]
     execution_timeout_s: NotRequired[int]
+    queue_timeout_s: NotRequired[int]
+    start_timeout_s: NotRequired[int]
     enable_parallel_executions: NotRequired[bool]
     max_parallel_executions_per_pod: NotRequired[int]
     ram_request: NotRequired[str]
@@ -286,6 +288,14 @@ class BackfilledExecution(TypedDict):
 
     execution_id: str
     due_at: str
+
+
+class CancelledExecution(TypedDict):
+    """An execution that was cancelled."""
+
+    execution_id: str
+    status: str
+    failure: ExecutionFailure
 
 
 class DeletedExecution(TypedDict):

@@ -78,6 +78,8 @@ class DeploymentService:
             outputs_mapping=map_outputs(pipeline.declaration.outputs, fields.get("outputs_mapping"), request.rule),
             resources=request.resources,
             execution_timeout_s=request.execution_timeout_s,
+            queue_timeout_s=request.queue_timeout_s,
+            start_timeout_s=request.start_timeout_s,
             endpoint_url_path=request.endpoint_url_path,
             endpoint_token=(request.endpoint_token or _new_endpoint_token()) if rule is Rule.ENDPOINT else None,
             is_enabled=True,

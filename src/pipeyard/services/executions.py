@@ -7,7 +7,7 @@ import json
 import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from pipeyard.domain.executions import (
     ExecutionSummary,
     Failure,
     NewExecution,
+    Outcome,
     file_input_path,
     input_path,
     output_path,
@@ -39,6 +40,7 @@ from pipeyard.errors import (
     NotFoundError,
     TooLargeError,
 )
+from pipeyard.pod.protocol import GOES_ON, FailureKind
 from pipeyard.ports import DataStore, Engine, Meters
 from pipeyard.services.cleaning import Cleaning
 from pipeyard.services.followed_logs import FollowedLogs
@@ -277,13 +279,41 @@ class ExecutionService:
         self, environment_id: str, execution_id: str, *, live: bool
     ) -> AsyncIterator[Sequence[LogLine]]:
         """What it prints, until it has ended (`live`), or what it has printed. Raises NotFoundError."""
-        await self.get(environment_id, execution_id)
+        execution = await self.get(environment_id, execution_id)
 
         async def is_over() -> bool:
+            if self.engine.is_in_pod(execution_id, execution.deployment_id):  # maybe cancelled, and not gone yet
+                return False
             status = await self.store.get_status(execution_id)
             return status is None or status.is_final
 
         return self.logs.follow(Subject.EXECUTION, execution_id, is_over if live else None)
+
+    async def cancel(self, environment_id: str, execution_id: str, user_id: str) -> Execution:
+        """End an execution that is open. Its end is stored at once and never changes; what runs is ended after that.
+
+        Raises NotFoundError, ConflictError (it has ended).
+        """
+        execution = await self.get(environment_id, execution_id)
+        can_stop = self.engine.can_stop(execution_id, execution.deployment_id)
+        user = await self.store.get_user(user_id)
+        failure = _cancelled(user_id if user is None else user.name, can_stop)
+        outcome = Outcome(ExecutionStatus.FAILED, clock.now(), failure=failure)
+        # From here on it is ended or it is not, even if the caller is gone meanwhile.
+        if execution.status.is_final or not await asyncio.shield(asyncio.ensure_future(self._end(execution, outcome))):
+            now = await self.get(environment_id, execution_id)
+            raise ConflictError(
+                f'execution "{execution_id}" has ended, it is {now.status.value}: only what is Pending or Running can '
+                "be cancelled",
+                status=now.status.value,
+            )
+        return replace(execution, status=outcome.status, ended_at=outcome.ended_at, failure=outcome.failure)
+
+    async def _end(self, execution: Execution, outcome: Outcome) -> bool:
+        won = await self.store.finish_execution(execution.id, self.server_id, outcome)
+        if won:
+            self.engine.cancel(execution.id, execution.deployment_id, outcome)
+        return won
 
     async def delete(self, environment_id: str, execution_id: str) -> None:
         """Raises NotFoundError, ConflictError while it has not ended."""
@@ -314,6 +344,14 @@ def raise_unless_succeeded(execution: Execution | EndedExecution) -> None:
     raise ExecutionEndedError(message, user_fault=execution.status is ExecutionStatus.FAILED, **details)
 
 
+def _cancelled(who: str, can_stop: bool) -> Failure:
+    message = f"cancelled by {who}"
+    if can_stop:
+        return Failure(FailureKind.CANCELLED, message)
+    remedy = "The pod is replaced once its other executions have ended. Use async def for what may have to be stopped."
+    return Failure(FailureKind.CANCELLED, message + GOES_ON, remedy)
+
+
 def _of_deployment(
     execution_id: str, deployment: Deployment, input_values_json: str, created_at: datetime
 ) -> NewExecution:
@@ -327,6 +365,7 @@ def _of_deployment(
         created_at=created_at,
         created_by=deployment.created_by,
         endpoint_id=deployment.endpoint_id,
+        queue_timeout_s=deployment.queue_timeout_s,
     )
 
 

@@ -219,6 +219,8 @@ class DeploymentRows(Rows):
             "last_tick_at": maybe_epoch_ms(deployment.last_tick_at),
             "endpoint_id": deployment.endpoint_id,
             "last_pod_failure": None,  # see `set_pod_failure`
+            "queue_timeout_s": deployment.queue_timeout_s,
+            "start_timeout_s": deployment.start_timeout_s,
         }
 
     def _from_row(self, row: Record) -> Deployment:
@@ -263,6 +265,8 @@ class DeploymentRows(Rows):
             last_tick_at=maybe_instant(row.last_tick_at),
             endpoint_id=row.endpoint_id,
             last_pod_failure=pod_failure_from_json(row.last_pod_failure),
+            queue_timeout_s=row.queue_timeout_s,
+            start_timeout_s=row.start_timeout_s,
         )
 
 

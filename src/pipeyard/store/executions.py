@@ -44,6 +44,7 @@ _GIVEN = (
     "mappings",
     "input_values",
     "endpoint_id",
+    "queue_timeout_s",
 )
 ADD = Prepared(insert(executions).values({name: bindparam(name) for name in _GIVEN}))
 ADD_SKIPPED = Prepared(insert(executions).values({name: bindparam(name) for name in (*_GIVEN, "ended_at", "failure")}))
@@ -61,6 +62,11 @@ _FINISH = Prepared(
         failure=bindparam("new_failure"),
         output_values=bindparam("new_output_values"),
     )
+)
+_FINISH_WAITING = Prepared(
+    update(executions)
+    .where(_THIS, _MINE, text("status = 'Pending'"))
+    .values(status=bindparam("new_status"), ended_at=bindparam("at"), failure=bindparam("new_failure"))
 )
 _ADOPT = (
     update(executions)
@@ -119,6 +125,8 @@ _CARRIED = (
     executions.c.mappings,
     executions.c.status,
     executions.c.due_at,
+    executions.c.created_at,
+    executions.c.queue_timeout_s,
 )
 _ENDED = select(executions.c.id).where(text(f"NOT ({IS_OPEN})")).order_by(executions.c.number)
 _OPEN_ONES = select(*_CARRIED, executions.c.number).where(_IS_OPEN)
@@ -162,6 +170,17 @@ class ExecutionRows(Rows):
             "new_output_values": None if values is None else storable_json(values),
         }
         return self._database.write(lambda connection: _FINISH.run(connection, given) == 1)
+
+    def finish_waiting(self, execution_id: str, server_id: str, outcome: Outcome) -> asyncio.Future[bool]:
+        """Pending to final. False when it was not Pending or not ours."""
+        given = {
+            "execution_id": execution_id,
+            "this_server": server_id,
+            "new_status": outcome.status.value,
+            "at": to_epoch_ms(outcome.ended_at),
+            "new_failure": failure_text(outcome.failure),
+        }
+        return self._database.write(lambda connection: _FINISH_WAITING.run(connection, given) == 1)
 
     async def adopt_executions(self, server_id: str) -> int:
         """Take over every open execution of other servers. How many."""
@@ -257,6 +276,7 @@ def new_row(execution: NewExecution, server_id: str, due_at: datetime | None = N
         "mappings": storable_json(execution.mappings_json),
         "input_values": storable_json(execution.input_values_json),
         "endpoint_id": execution.endpoint_id,
+        "queue_timeout_s": execution.queue_timeout_s,
     }
 
 
@@ -311,4 +331,6 @@ def _pending(row: Record, input_values_json: str) -> PendingExecution:
         input_values_json=input_values_json,
         status=ExecutionStatus(row.status),
         due_at=maybe_instant(row.due_at),
+        waits_since=from_epoch_ms(row.created_at),
+        queue_timeout_s=row.queue_timeout_s,
     )

@@ -132,6 +132,8 @@ deployments = Table(
     Column("last_tick_at", BigInteger),
     Column("endpoint_id", Text),  # null: it is periodic
     Column("last_pod_failure", Text),  # JSON, see domain.records
+    Column("queue_timeout_s", Integer),
+    Column("start_timeout_s", Integer),
     UniqueConstraint("environment_id", "name"),
     UniqueConstraint("environment_id", "endpoint_url_path"),
     # The scheduler's heap: what is due is at its front, whatever else is there.
@@ -167,6 +169,7 @@ executions = Table(
     Column("input_values", Text, nullable=False),  # JSON
     Column("output_values", Text),  # JSON
     Column("endpoint_id", Text),  # at which it was accepted; behind the large ones because it was added later
+    Column("queue_timeout_s", Integer),  # of its deployment, when it accepted it
     Index("ix_executions_pipeline_id_number", "pipeline_id", "number"),
     Index("ix_executions_deployment_id_number", "deployment_id", "number"),
     Index("ix_executions_open", "deployment_id", sqlite_where=text(IS_OPEN)),

@@ -20,6 +20,7 @@ from pipeyard.sdk.forms import run_form
 from pipeyard.sdk.log_ranges import log_range
 from pipeyard.sdk.results import record, records
 from pipeyard.sdk.shapes import (
+    CancelledExecution,
     DeletedExecution,
     Execution,
     ExecutionInput,
@@ -238,6 +239,21 @@ class AsyncExecutions(AsyncDeployments):
         wanted = log_range(from_datetime, to_datetime, limit)
         by_step = await self._read_log("executions", execution_id, wanted)
         return records(LogLine, by_step[0] if by_step else [])
+
+    async def cancel_execution(self, execution_id: str) -> CancelledExecution:
+        """End an execution that is Pending or Running: it is Failed from now on, with the kind `cancelled`.
+
+        Args:
+            execution_id: Its id.
+
+        Returns:
+            `execution_id`, `status` and `failure`, whose message says if its function could not be stopped at once.
+
+        Raises:
+            NotFoundError, ConflictError when it has ended (`additional_data` has its `status`), SdkException.
+        """
+        call = Call("POST", self._url("executions", execution_id, "cancel"))
+        return record(CancelledExecution, await self._http.ask(call))
 
     async def delete_pipeline_execution(self, execution_id: str) -> DeletedExecution:
         """Delete an execution with its values, files and log. Returns its `execution_id`.

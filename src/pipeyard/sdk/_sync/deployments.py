@@ -61,6 +61,8 @@ class Deployments(Pipelines):
         schedule_paused_until: datetime | None = None,
         schedule_overlap: str | None = None,
         schedule_catch_up_s: int | None = None,
+        queue_timeout_s: int | None = None,
+        start_timeout_s: int | None = None,
     ) -> Deployment:
         """Deploy a pipeline: a standing rule that turns calls, or time, into executions.
 
@@ -88,11 +90,14 @@ class Deployments(Pipelines):
             execution_timeout_s: How long the code of one execution may run, in seconds; no limit unless it is set.
             endpoint_url_path: The last part of the endpoint's URL; the name unless it is set. Endpoints only.
             endpoint_token: The token of the endpoint; made by the server unless it is set. Endpoints only.
-            schedule_time_zone: The time zone of the schedule, such as "Europe/Paris". This and the rest: periodic only.
+            schedule_time_zone: The time zone of the schedule, such as "Europe/Paris". This and the next four: periodic
+                only.
             schedule_jitter_s: Each tick is fired up to so many seconds late, always the same for the same tick.
             schedule_paused_until: No tick before is due; without a time zone it is local time.
             schedule_overlap: What becomes of a tick while an execution is open: "allow", "skip" or "buffer_one".
             schedule_catch_up_s: The largest delay, in seconds, at which a tick that was missed still runs.
+            queue_timeout_s: How long an execution may wait until it runs, in seconds; then it ends without running.
+            start_timeout_s: How long the import of the module may take, in seconds.
 
         Returns:
             The deployment, as `get_deployment` gives it: `name`; for endpoints `endpoint_token`, which triggers it; for
@@ -127,6 +132,8 @@ class Deployments(Pipelines):
                 "schedule_paused_until": pause_text(schedule_paused_until),
                 "schedule_overlap": schedule_overlap,
                 "schedule_catch_up_s": schedule_catch_up_s,
+                "queue_timeout_s": queue_timeout_s,
+                "start_timeout_s": start_timeout_s,
             },
         )
         self._http.ask(Call("POST", self._url(route), json=request))
