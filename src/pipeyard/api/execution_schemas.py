@@ -68,7 +68,7 @@ EXECUTION = record(
 )
 OUTPUTS = record({"outputs": EXECUTION_OUTPUTS})
 LATEST = record({"execution_id": maybe(EXECUTION_ID)})
-CANCELLED = record({"execution_id": EXECUTION_ID, "status": STATUS, "failure": _FAILURE})
+CANCELLED = record({"execution_id": EXECUTION_ID, "status": STATUS, "failure": record(FAILURE_FIELDS)})
 DELETED = record({"execution_id": EXECUTION_ID})
 VALUE = Answer("The value, or the bytes of a file; null when there is none", ANY, {BYTES: FILE})
 
