@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from pipeyard import clock
@@ -28,7 +29,7 @@ from pipeyard.monitoring.prometheus import PrometheusMeters
 from pipeyard.ports import Adapters, DataStore
 from pipeyard.runtimes.gpus import Gpus
 from pipeyard.runtimes.machine import MachineGauge
-from pipeyard.runtimes.process import PodLimits, PodOptions, ProcessRuntime
+from pipeyard.runtimes.process import PodLimits, PodOptions, ProcessRuntime, ZygoteLimits
 from pipeyard.services.installation import ensure_environment, ensure_owner
 from pipeyard.settings import Settings
 from pipeyard.store.cipher import Cipher
@@ -111,6 +112,7 @@ def pod_options(settings: Settings) -> PodOptions:
         minimum=IsolationLevel(settings.isolation_minimum),
         orphan_s=settings.supervisor_orphan_s,
         limits=PodLimits(settings.pod_max_processes, settings.pod_disk_max_bytes),
+        zygotes=ZygoteLimits(settings.zygotes_max, settings.zygotes_max_bytes),
     )
 
 
@@ -182,7 +184,8 @@ def restore(settings: Settings, file: Path) -> int:
 async def examine_machine(settings: Settings) -> list[tuple[str, str]]:
     """What `pipeyard doctor` prints."""
     with tempfile.TemporaryDirectory() as trial:
-        runtime = await ProcessRuntime.open(Path(trial), PodOptions())
+        options = replace(pod_options(settings), minimum=IsolationLevel.PROCESS)
+        runtime = await ProcessRuntime.open(Path(trial), options)
         pods = runtime.describe()
         languages = await VenvImageBuilder(Path(trial)).languages()
         await runtime.close()
@@ -191,6 +194,7 @@ async def examine_machine(settings: Settings) -> list[tuple[str, str]]:
         ("data folder", f"{settings.data_dir}{'' if settings.data_dir.is_dir() else ' (not there yet)'}"),
         ("isolation", f"{pods['isolation']} (required: {settings.isolation_minimum})"),
         ("limits", pods["limits"]),
+        ("zygotes", pods["zygotes"]),
         ("languages", ", ".join(languages)),
         ("GPUs", str(Gpus().count)),
         ("git", git),
