@@ -13,7 +13,7 @@ import signal
 import socket
 import struct
 
-from . import interpreter, kernel, process_tree
+from . import folder, interpreter, kernel, process_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def be_born(descriptors: list[int]) -> bool:
         os.setsid()
         interpreter.take_descriptors(*ends)
         kernel.keep_in_own_scope()
+        os.chdir(folder.PodPaths.isolated().work)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.write(interpreter.CHANNEL_FD, b"\0")
     except BaseException as error:
