@@ -210,6 +210,8 @@ def _hide(root: str, paths: Iterable[str]) -> None:
 def _go_into(outer: Outer) -> None:
     kernel.enter_namespace(outer.users, kernel.CLONE_NEWUSER)  # first: it gives the right to the other
     kernel.enter_namespace(outer.pids, kernel.CLONE_NEWPID)
+    for descriptor in (outer.users, outer.pids):
+        os.close(descriptor)
     pid = os.fork()
     if pid:
         os.waitpid(pid, 0)  # nobody else would

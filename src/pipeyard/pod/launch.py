@@ -14,6 +14,7 @@ import os
 import socket
 
 from . import cgroups, folder, isolation, kernel, protocol
+from .births import Birth
 from .interpreter import Interpreter
 from .limits import Limits, forbid_core_dumps
 from .supervisor import Supervisor
@@ -46,15 +47,9 @@ class Nursery:
 
     __slots__ = ("outer", "zygote")
 
-    def __init__(self, zygote_fd: int, outer: isolation.Outer) -> None:
-        self.zygote = socket.socket(fileno=zygote_fd)
-        self.outer = outer
-
-    def close(self) -> None:
-        """Let go of it: the worker is there."""
-        self.zygote.close()
-        for descriptor in (self.outer.users, self.outer.pids):
-            os.close(descriptor)
+    def __init__(self, zygote: int, users: int, pids: int) -> None:
+        self.zygote = socket.socket(fileno=zygote)
+        self.outer = isolation.Outer(users, pids)
 
 
 def launch(connection_fd: int, nursery: Nursery | None) -> None:
@@ -71,8 +66,9 @@ def launch(connection_fd: int, nursery: Nursery | None) -> None:
     with contextlib.suppress(OSError):  # kernels without keys; no place for one more
         kernel.leave_session_keyring()
     groups = cgroups.create(order["pod_id"], order["memory_max_bytes"], order["processes_max"])
+    birth = None if nursery is None else Birth(nursery.zygote, groups.procs)
     try:
-        files = _isolated(order, nursery)
+        files = _isolated(order, nursery, birth)
     except OSError as error:
         print(error, flush=True)
         os._exit(1)
@@ -81,13 +77,13 @@ def launch(connection_fd: int, nursery: Nursery | None) -> None:
     for descriptor in (0, 1):
         os.dup2(null, descriptor)
     kernel.set_dumpable(False)  # user code has the same user id: it must not trace the supervisor. Exec ends this
-    worker = WorkerProcess(order, interpreter_of(order, groups), order["level"] == "namespaces", nursery)
+    worker = WorkerProcess(order, interpreter_of(order, groups), order["level"] == "namespaces", birth)
     supervisor = Supervisor(order, files, worker)
     supervisor.adopt(connection, decoder, frames[1:])
     supervisor.run()
 
 
-def _isolated(order: dict[str, Any], nursery: Nursery | None) -> PodFiles:
+def _isolated(order: dict[str, Any], nursery: Nursery | None, birth: Birth | None) -> PodFiles:
     """Return in the process that the supervisor is to be: a child of the one that called."""
     namespaces = order["level"] == "namespaces"
     paths = create_files(order)
@@ -96,6 +92,8 @@ def _isolated(order: dict[str, Any], nursery: Nursery | None) -> PodFiles:
     prepared = isolation.leave(place, nursery.outer if nursery else None) if namespaces else None
     if os.fork():
         os._exit(0)  # the supervisor is an orphan now: it belongs to whoever reaps, this server or init
+    if birth is not None:
+        birth.show_places()
     _write_ref(files.ref, order["level"])
     if prepared is not None:
         isolation.enter(place, prepared)

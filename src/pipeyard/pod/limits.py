@@ -41,11 +41,6 @@ class Limits:
         self._disk = DiskLimit(order["disk_max_bytes"], paths.folders())
         self._next_look_s = clock.monotonic_s() + _BUSY_EVERY_S
 
-    @property
-    def group_fds(self) -> list[int]:
-        """What a process writes "0" to, to be in the pod's cgroups."""
-        return self._groups.procs
-
     def enter(self) -> None:
         """Called by the worker's process before it becomes user code."""
         self._groups.enter()

@@ -15,7 +15,7 @@ import socket
 import sys
 import traceback
 
-from . import isolation, launch, zygote_keeper
+from . import launch, zygote_keeper
 
 POD, ZYGOTE = b"pod", b"zygote"
 _DESCRIPTORS_MAX = 7
@@ -55,8 +55,7 @@ def _become(request: bytes, descriptors: list[int]) -> None:
         if request == ZYGOTE:
             zygote_keeper.keep(connection)
         else:
-            zygote = launch.Nursery(nursery[0], isolation.Outer(*nursery[1:])) if nursery else None
-            launch.launch(connection, zygote)
+            launch.launch(connection, launch.Nursery(*nursery) if nursery else None)
         os._exit(0)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -13,14 +13,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .interpreter import Interpreter
-    from .launch import Nursery
 
 
 class WorkerProcess:
     """Starts the worker in the pod's place and remembers its ends."""
 
     def __init__(
-        self, order: dict[str, Any], interpreter: Interpreter, own_processes: bool, nursery: Nursery | None
+        self, order: dict[str, Any], interpreter: Interpreter, own_processes: bool, birth: births.Birth | None
     ) -> None:
         self.paths = interpreter.paths
         self.limits = interpreter.limits
@@ -30,13 +29,10 @@ class WorkerProcess:
         self.status: int | None = None  # as waitpid gives it, once it has ended
         self.is_forked = False
         ends = self._open()
-        self.pid = 0
-        if nursery is not None:
-            self.pid = births.ask(nursery.zygote, ends, self.limits.group_fds, self.channel)
-            nursery.close()
+        self.pid = 0 if birth is None else birth.complete(ends, self.channel)
         self.is_forked = self.pid != 0
         if not self.is_forked:
-            self.pid = self._execute(ends if nursery is None else self._open())
+            self.pid = self._execute(ends if birth is None else self._open())
 
     def configuration(self) -> dict[str, Any]:
         """What the worker must know before its first execution."""
