@@ -1,6 +1,7 @@
 """How a pod gets its worker out of a zygote: step by step, while the pod is still being made.
 
-1. When the pod has its cgroups, the zygote is sent them, and one end of a socket. It forks a process, which enters them.
+1. When the pod has its cgroups, they are sent to the zygote, with one end of a socket. It forks a process, which enters
+   them.
 2. When the pod's first process is there, it sends its namespaces over the socket. The forked process enters all but the
    one of mounts, and forks on, until a child of it is a child of the pod's first process.
 3. When the pod has its root, that child is sent stdout, stderr and channel of the worker. It enters the root, gives up

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -18,23 +19,15 @@ _SIDE = 192  # of its matrices: large enough for the libraries to use their thre
 
 def reason_against(descriptors: set[str]) -> str | None:
     """None: it can. `descriptors`: what was open before the imports."""
-    return (
-        _threads()
-        or _devices()
-        or _shared_memory()
-        or _descriptors(open_descriptors() - descriptors)
-        or _canary()
-    )
+    return _threads() or _devices() or _shared_memory() or _descriptors(open_descriptors() - descriptors) or _canary()
 
 
 def open_descriptors() -> set[str]:
     """The numbers of the descriptors, each with what it leads to."""
     found = set()
     for name in os.listdir("/proc/self/fd"):
-        try:
+        with contextlib.suppress(OSError):  # the one that the list was read through
             found.add(f"{name} {os.readlink(f'/proc/self/fd/{name}')}")
-        except OSError:  # the one that the list was read through
-            pass
     return found
 
 

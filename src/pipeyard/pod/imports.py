@@ -1,7 +1,7 @@
-"""What a pipeline's code imports that is not its own, read without running it: `python -I -S PROGRAM imports CODE FILE`.
+"""What a pipeline's zygote does, read from its code without running it: `python -I -S PROGRAM imports CODE FILE`.
 
-Prints JSON, [[module, [names that are taken from it]]], in order. Followed from the function's file through modules of
-the code; imports within functions count too.
+Prints JSON: `imports`, [[module, [names that are taken from it]]] in order, without the modules of the code itself, but
+with what those import; imports within functions count too. `hooks`: the text of hooks.FILE, or null.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import ast
 import json
 import os
 
+from . import hooks
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,12 +19,13 @@ if TYPE_CHECKING:
 _FILES_MAX = 1000
 _MODULES_MAX = 500
 _NAMES_MAX = 100  # of one module
+_HOOKS_MAX_CHARS = 20_000  # longer ones are run by each worker
 
 
 def find(code: str, function_path: str) -> list[tuple[str, list[str]]]:
     """The modules in the order of their names, without what only type checkers see."""
     found: dict[str, set[str]] = {}
-    queue = [os.path.normpath(function_path.lstrip("/"))]
+    queue = [os.path.normpath(function_path.lstrip("/")), hooks.FILE]
     seen = set(queue)
     while queue:
         file = queue.pop()
@@ -98,4 +101,13 @@ def _modules_in(code: str) -> list[str]:
 
 def main(code: str, function_path: str) -> None:
     """Print them."""
-    print(json.dumps(find(code, function_path)))
+    print(json.dumps({"imports": find(code, function_path), "hooks": _read_hooks(code)}))
+
+
+def _read_hooks(code: str) -> str | None:
+    try:
+        with open(os.path.join(code, hooks.FILE), encoding="utf-8") as file:
+            source = file.read(_HOOKS_MAX_CHARS + 1)
+    except (OSError, ValueError):
+        return None
+    return source if len(source) <= _HOOKS_MAX_CHARS else None

@@ -1,8 +1,8 @@
 """A small process that has this program loaded, runs nothing of anybody's, and forks the first processes of places.
 
-One per interpreter. Each message on its control socket asks for one process: POD or ZYGOTE, with the descriptors that it
-gets: connection, lock, answer (its stdout), log (its stderr); of a pod with a zygote also the socket of the zygote, and
-the user and pid namespaces of its place. It ends with its server.
+One per interpreter. Each message on its control socket asks for one process, POD or ZYGOTE, with the descriptors that
+it gets: connection, lock, answer (its stdout), log (its stderr); of a pod with a zygote also the socket of the zygote,
+and the user and pid namespaces of its place. It ends with its server.
 """
 
 from __future__ import annotations

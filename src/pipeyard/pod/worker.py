@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 
-from . import function, outputs
+from . import function, hooks, outputs
 from .attribution import Attribution
 from .channel import Channel
 from .interpreter import CHANNEL_FD
@@ -58,6 +58,8 @@ class Worker:
     def load(self) -> None:
         """Import the user's module. Raises whatever it raises."""
         configuration = self._configuration
+        if self.elastic:
+            hooks.run_before_execution(configuration["work"])
         self.function = function.load(
             configuration["work"], configuration["function_path"], configuration["function_name"]
         )
@@ -167,7 +169,7 @@ def start_afresh() -> NoReturn:
 
 def leave() -> NoReturn:
     """End as an interpreter does, without taking apart what was never this process's alone."""
-    threading._shutdown()  # type: ignore[attr-defined]  waits for threads that are no daemons
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are no daemons
     atexit._run_exitfuncs()
     os._exit(0)
 

@@ -41,6 +41,7 @@ class WorkerProcess:
         if self.is_forked:
             configuration["environment"] = self._interpreter.environment()
         return {**configuration, "work": self.paths.work, "outbox": self.paths.outbox}
+
     def terminate(self) -> None:
         """Ask the worker to end."""
         if self.status is None:

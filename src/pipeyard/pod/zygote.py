@@ -6,21 +6,24 @@ variable of a user. Its workers are its memory as the imports left it, in the pl
 
 from __future__ import annotations
 
+import contextlib
 import gc
-import importlib
 import json
 import os
 import signal
 import socket
 import sys
 
-from . import births, forkable, worker
+from . import births, forkable, hooks, worker
+from .folder import PodPaths
 from .interpreter import CHANNEL_FD
 from .zygote_keeper import PACKET_MAX_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+_REASON_MAX_CHARS = 500
 
 
 def incubate() -> None:
@@ -33,7 +36,7 @@ def incubate() -> None:
     descriptors = forkable.open_descriptors()
     for module, names in order["imports"]:
         _import(module, names)
-    reason = forkable.reason_against(descriptors)
+    reason = _run_hooks(order["hooks"]) or forkable.reason_against(descriptors)
     server.send(json.dumps({"reason": reason, "memory_bytes": forkable.own_memory_bytes()}).encode())
     if reason is not None:
         return
@@ -66,15 +69,25 @@ def _serve(server: socket.socket) -> bool:
 
 def _import(module: str, names: list[str]) -> None:
     # What cannot be imported here fails, or is never asked for, in the execution itself.
-    try:
+    with contextlib.suppress(BaseException):
         __import__(module, fromlist=names)
-    except BaseException:
-        pass
+
+
+def _run_hooks(source: str | None) -> str | None:
+    """Why they cannot be run."""
+    if source is None:
+        return None
+    path = os.path.join(PodPaths.isolated().work, hooks.FILE)
+    try:
+        hooks.load(source, path)
+    except BaseException as error:
+        return f"before_fork of {hooks.FILE} raises {type(error).__name__}: {error}"[:_REASON_MAX_CHARS]
+    return None
 
 
 def _shadowed(imported: set[str]) -> bool:
-    """Whether a package has imported something under the name of a module of the user's: that one would not be found."""
-    own = {name.partition(".")[0] for name in os.listdir(".")}
+    """Whether a package has imported something under the name of a module of the user's, which would not be found."""
+    own = {name.partition(".")[0] for name in os.listdir(".")} - {hooks.MODULE}
     return not own.isdisjoint(name.partition(".")[0] for name in imported)
 
 

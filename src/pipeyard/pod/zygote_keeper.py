@@ -15,12 +15,10 @@ import select
 import signal
 import socket
 
-from . import cgroups, endings, isolation, kernel, launch, process_tree
+from . import cgroups, isolation, kernel, launch, process_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from .interpreter import Interpreter
 
 PACKET_MAX_BYTES = 128 * 1024
@@ -60,7 +58,9 @@ class _Keeper:
         self._wakeup = _wakeup_on_children()
         self._zygote = os.fork()
         if self._zygote == 0:
-            interpreter.execute("zygote", (2, 2, connection.fileno()), builds_no_places=True)
+            null = os.open(os.devnull, os.O_WRONLY)
+            interpreter.execute("zygote", (null, null, connection.fileno()), builds_no_places=True)
+        self._limits = interpreter.limits
 
     def run(self) -> None:
         """Until no process is left."""
@@ -71,7 +71,7 @@ class _Keeper:
         while True:
             ended = process_tree.reap()
             if self._zygote in ended and self._connection is not None:
-                self._say_ended(endings.of_worker(ended[self._zygote]).message)
+                self._say_ended(ended[self._zygote])
                 poll.unregister(self._connection)
                 self._connection.close()
                 self._connection = None
@@ -88,11 +88,15 @@ class _Keeper:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def _say_ended(self, message: str) -> None:
+    def _say_ended(self, status: int) -> None:
         self._end_zygote()  # what it has started
+        code = os.waitstatus_to_exitcode(status)
+        reason = f"its imports end the process ({f'code {code}' if code >= 0 else f'signal {-code}'})"
+        if self._limits.ending() is not None:
+            reason = "its imports take more than zygotes_max_bytes of memory"
         assert self._connection is not None
         with contextlib.suppress(OSError):  # nobody listens any more
-            self._connection.send(json.dumps({"reason": message}).encode())
+            self._connection.send(json.dumps({"reason": reason}).encode())
 
 
 def _born_of_zygotes() -> list[int]:

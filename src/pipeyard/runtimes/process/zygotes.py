@@ -10,10 +10,11 @@ import secrets
 import socket
 import subprocess
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from pipeyard.domain.modes import Mode
 from pipeyard.domain.pods import IsolationLevel, PodSpec
@@ -31,8 +32,25 @@ _PACKET_BYTES = 4096
 _READ_AT_IMPORT = (
     *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_", "BLIS_", "NUMEXPR_", "NUMBA_", "PYTHON", "LD_", "MALLOC_"),
     *("GLIBC_", "CUDA_", "NVIDIA_", "TORCH_", "PYTORCH_", "TF_", "XLA_", "JAX_", "KERAS_", "HF_", "TRANSFORMERS_"),
-    *("TOKENIZERS_", "MPL", "SKLEARN_", "JOBLIB_", "PANDAS_", "ARROW_", "ORT_", "RAY_", "DASK_", "SSL_", "TZ", "LC_", "LANG"),
+    *(
+        "TOKENIZERS_",
+        "MPL",
+        "SKLEARN_",
+        "JOBLIB_",
+        "PANDAS_",
+        "ARROW_",
+        "ORT_",
+        "RAY_",
+        "DASK_",
+        "SSL_",
+        "TZ",
+        "LC_",
+        "LANG",
+    ),
 )
+
+Result = TypeVar("Result")
+Given = TypeVarTuple("Given")
 
 
 @dataclass(frozen=True)
@@ -49,7 +67,7 @@ class _Key:
 
     environment_id: str
     image: Path
-    imports: str  # JSON, as pod/imports.py prints it
+    preparation: str  # JSON, as pod/imports.py prints it
 
 
 class _Zygote:
@@ -61,13 +79,13 @@ class _Zygote:
         self._namespaces: list[int] = []
         self.memory_bytes = 0
 
-    def raise_up(self, imports: str) -> None:
+    def raise_up(self, preparation: str) -> None:
         """Have it import. Blocks. Raises PodError with the reason why it cannot be forked from."""
         self._connection.settimeout(_IMPORTS_MAX_S)
         try:
             packet, self._namespaces, _, _ = socket.recv_fds(self._connection, _PACKET_BYTES, 2)
             self._check(packet)
-            self._connection.send(json.dumps({"imports": json.loads(imports)}).encode())
+            self._connection.send(preparation.encode())
             said = self._check(self._connection.recv(_PACKET_BYTES))
         except TimeoutError:
             raise PodError(f"its imports take longer than {_IMPORTS_MAX_S:g} s") from None
@@ -103,10 +121,10 @@ class _Zygote:
             os.close(descriptor)
         self._folder.remove()
 
-    def _check(self, packet: bytes) -> dict[str, object]:
+    def _check(self, packet: bytes) -> dict[str, Any]:
         said = json.loads(packet) if packet else {"reason": self._folder.log() or "its process has gone"}
         if said.get("reason") is not None:
-            raise PodError(f"{said['reason']} {self._folder.log()}".strip())
+            raise PodError(str(said["reason"]))
         return said
 
 
@@ -118,11 +136,11 @@ class Zygotes:
         self._root = root
         self._limits = limits
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="zygote")
-        self._imports: dict[tuple[Path, str], str] = {}
+        self._preparations: dict[tuple[Path, str], str] = {}
         self._kept: OrderedDict[_Key, _Zygote] = OrderedDict()
         self._starting: dict[_Key, asyncio.Task[str | None]] = {}
         self._refused: dict[_Key, str] = {}
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._tasks: set[asyncio.Future[None]] = set()
         for name in os.listdir(root) if root.is_dir() else ():
             PodFolder(root, name).remove()  # of an earlier server
 
@@ -154,8 +172,8 @@ class Zygotes:
         """Descriptors for `Launcher.launch`, to be closed by the caller; none while there is no zygote for it."""
         if self.lack is not None or spec.mode is not Mode.ELASTIC or spec.gpu_request or _tunes_imports(spec):
             return []
-        imports = self._imports.get((spec.code, spec.function_path))
-        key = None if imports is None else _Key(spec.environment_id, spec.image, imports)
+        preparation = self._preparations.get((spec.code, spec.function_path))
+        key = None if preparation is None else _Key(spec.environment_id, spec.image, preparation)
         if key is not None and self._find(key):
             self._kept.move_to_end(key)
             return self._kept[key].lend()
@@ -176,11 +194,11 @@ class Zygotes:
 
     async def _key(self, spec: PodSpec) -> _Key:
         read = (spec.code, spec.function_path)
-        if read not in self._imports:
-            if len(self._imports) >= _REMEMBERED_MAX:
-                self._imports.clear()
-            self._imports[read] = await self._run(self._read_imports, spec)
-        return _Key(spec.environment_id, spec.image, self._imports[read])
+        if read not in self._preparations:
+            if len(self._preparations) >= _REMEMBERED_MAX:
+                self._preparations.clear()
+            self._preparations[read] = await self._run(self._read, spec)
+        return _Key(spec.environment_id, spec.image, self._preparations[read])
 
     async def _ready(self, key: _Key, spec: PodSpec) -> str | None:
         if key in self._refused or self._find(key):
@@ -218,11 +236,11 @@ class Zygotes:
     def _drop(self, key: _Key) -> None:
         self._keep(asyncio.ensure_future(self._run(self._kept.pop(key).end)))
 
-    def _keep(self, task: asyncio.Future[object]) -> None:
+    def _keep(self, task: asyncio.Future[None]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, work, *arguments):
+    async def _run(self, work: Callable[[Unpack[Given]], Result], *arguments: Unpack[Given]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     def _raise(self, key: _Key, spec: PodSpec) -> _Zygote:
@@ -231,13 +249,13 @@ class Zygotes:
         own = replace(spec, pod_id=name, variables={}, ram_request_bytes=self._limits.memory_max_bytes)
         zygote = _Zygote(folder, self._launcher.start_zygote(own, folder))
         try:
-            zygote.raise_up(key.imports)
+            zygote.raise_up(key.preparation)
         except BaseException:
             zygote.end()
             raise
         return zygote
 
-    def _read_imports(self, spec: PodSpec) -> str:
+    def _read(self, spec: PodSpec) -> str:
         python = (spec.image / "bin" / "python").resolve()
         program = [str(python), "-I", "-S", "-W", "ignore", str(self._launcher.program)]
         command = [*program, "imports", str(spec.code), spec.function_path]
@@ -245,7 +263,7 @@ class Zygotes:
         try:
             read = subprocess.run(command, capture_output=True, env=environment, timeout=_READING_MAX_S, check=True)
         except (OSError, subprocess.SubprocessError):  # code that no reader gets through
-            return "[]"
+            return json.dumps({"imports": [], "hooks": None})
         return read.stdout.decode()
 
 
