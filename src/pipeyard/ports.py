@@ -138,6 +138,10 @@ class Runtime(Protocol):
         """Start a pod. Idempotent on `spec.pod_id`: a pod that lives is returned as it is. Raises PodError."""
         ...
 
+    async def warm(self, spec: PodSpec) -> str | None:
+        """Prepare for elastic pods like this. Why they start slowly, for people; None: they start fast."""
+        ...
+
     async def connect(self, ref: PodRef) -> socket.socket:
         """A new stream to the pod's supervisor, for `pod.protocol`. Waits while it is starting. Raises PodError."""
         ...

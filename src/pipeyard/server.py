@@ -7,6 +7,7 @@ import functools
 import os
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pipeyard import clock
@@ -29,7 +30,7 @@ from pipeyard.pod.endings import amount
 from pipeyard.ports import Adapters, DataStore
 from pipeyard.runtimes.gpus import Gpus
 from pipeyard.runtimes.machine import MachineGauge
-from pipeyard.runtimes.process import PodLimits, PodOptions, ProcessRuntime
+from pipeyard.runtimes.process import PodLimits, PodOptions, ProcessRuntime, ZygoteLimits
 from pipeyard.services.installation import ensure_environment, ensure_owner
 from pipeyard.settings import Settings
 from pipeyard.store.cipher import Cipher
@@ -113,6 +114,7 @@ def pod_options(settings: Settings, gpu_devices: Mapping[str, str] | None = None
         orphan_s=settings.supervisor_orphan_s,
         limits=PodLimits(settings.pod_max_processes, settings.pod_disk_max_bytes),
         gpu_devices=gpu_devices or {},
+        zygotes=ZygoteLimits(settings.zygotes_max, settings.zygotes_max_bytes),
     )
 
 
@@ -184,7 +186,8 @@ def restore(settings: Settings, file: Path) -> int:
 async def examine_machine(settings: Settings) -> list[tuple[str, str]]:
     """What `pipeyard doctor` prints."""
     with tempfile.TemporaryDirectory() as trial:
-        runtime = await ProcessRuntime.open(Path(trial), PodOptions())
+        options = replace(pod_options(settings), minimum=IsolationLevel.PROCESS)
+        runtime = await ProcessRuntime.open(Path(trial), options)
         pods = runtime.describe()
         languages = await VenvImageBuilder(Path(trial)).languages()
         await runtime.close()
@@ -193,6 +196,7 @@ async def examine_machine(settings: Settings) -> list[tuple[str, str]]:
         ("data folder", f"{settings.data_dir}{'' if settings.data_dir.is_dir() else ' (not there yet)'}"),
         ("isolation", f"{pods['isolation']} (required: {settings.isolation_minimum})"),
         ("limits", pods["limits"]),
+        ("zygotes", pods["zygotes"]),
         ("languages", ", ".join(languages)),
         ("memory for pods", amount(settings.pods_ram_max_bytes)),
         ("GPUs", str(len(Gpus().ids))),

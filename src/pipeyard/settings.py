@@ -142,6 +142,14 @@ class Settings:
         "Of an elastic execution without a ram_request. None takes the machine with it.",
         _ABOVE_ZERO,
     )
+    zygotes_max: int = _setting(
+        8, "Processes with the imports of pipelines done; more than are busy at once. 0: none.", _ZERO_OR_MORE
+    )
+    zygotes_max_bytes: int = _setting(
+        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4,
+        "All of them together; the least recently used go first.",
+        _ABOVE_ZERO,
+    )
     pod_max_processes: int = _setting(
         1024, "With threads; above what libraries start, below what a machine has.", _ABOVE_ZERO
     )

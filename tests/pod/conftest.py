@@ -22,7 +22,7 @@ from pipeyard.domain.deployments import Mode
 from pipeyard.domain.pods import IsolationLevel, PodRef, PodSpec
 from pipeyard.pod import protocol
 from pipeyard.pod.protocol import Frame
-from pipeyard.runtimes.process import PodOptions, ProcessRuntime
+from pipeyard.runtimes.process import PodOptions, ProcessRuntime, ZygoteLimits
 
 WAIT_MAX_S = 20.0
 _numbers = itertools.count(1)
@@ -164,6 +164,7 @@ class Pods:
     image: Path
     folder: Path
     connections: list[Connection] = field(default_factory=list)
+    warm: bool = False  # elastic pods start from a zygote
 
     def spec(self, code: str | dict[str, str], **fields: Any) -> PodSpec:
         number = next(_numbers)
@@ -188,7 +189,10 @@ class Pods:
         return PodSpec(**{**values, **fields})
 
     def start(self, code: str | dict[str, str], **fields: Any) -> tuple[PodRef, Connection]:
-        ref = self.runner.run(self.runtime.start(self.spec(code, **fields)))
+        spec = self.spec(code, **fields)
+        if self.warm:
+            assert self.runner.run(self.runtime.warm(spec)) is None
+        ref = self.runner.run(self.runtime.start(spec))
         return ref, self.connect(ref)
 
     def open(self, code: str | dict[str, str], **fields: Any) -> Connection:
@@ -219,6 +223,7 @@ class Pods:
             self.stop(ref)
             assert not Path(f"/proc/{ref.pid}").exists()
         self.runner.run(self.runtime.close())
+        assert not list(self.folder.glob("*/zygotes/*"))
 
 
 @pytest.fixture(scope="session")
@@ -230,9 +235,22 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def pods(tmp_path: Path, image: Path) -> Iterator[Pods]:
+    """Each in a fresh interpreter."""
     with asyncio.Runner() as runner:
-        runtime = runner.run(ProcessRuntime.open(tmp_path / "data"))
-        opened = Pods(runner, runtime, image, tmp_path)
+        options = PodOptions(zygotes=ZygoteLimits(count_max=0))
+        opened = Pods(runner, runner.run(ProcessRuntime.open(tmp_path / "data", options)), image, tmp_path)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def warm_pods(tmp_path: Path, image: Path) -> Iterator[Pods]:
+    """Elastic ones are forked from a zygote."""
+    with asyncio.Runner() as runner:
+        runtime = runner.run(ProcessRuntime.open(tmp_path / "warm"))
+        if runtime.isolation is not IsolationLevel.NAMESPACES:
+            pytest.skip("there are no namespaces here")
+        opened = Pods(runner, runtime, image, tmp_path, warm=True)
         yield opened
         opened.close()
 

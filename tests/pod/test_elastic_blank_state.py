@@ -1,4 +1,12 @@
-"""An elastic execution starts from an identical blank state and leaves nothing behind."""
+"""An elastic execution starts from an identical blank state and leaves nothing behind: afresh or forked."""
+
+import pytest
+
+
+@pytest.fixture(params=["pods", "warm_pods"])
+def pods(request):
+    return request.getfixturevalue(request.param)
+
 
 CODE = """
     import os, pathlib

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from pipeyard import clock
 from pipeyard.domain.log_lines import LogBatch, LogLine, Subject
@@ -65,6 +66,11 @@ class Builder:
             logger.exception("the build of pipeline %s broke", pipeline.name)
             log.say("The pipeline could not be created: the platform failed; see the server's log.")
             return PipelineStatus.CREATION_FAILED, None
+        reason = await self._workshop.warm(replace(pipeline, image=image))
+        if reason is None:
+            log.say("Elastic executions start with its imports done, from a zygote.")
+        else:
+            log.say(f"Elastic executions start a fresh interpreter: {reason}.")
         log.say("The pipeline is ready.")
         return PipelineStatus.READY, image
 

@@ -56,6 +56,10 @@ class Workshop:
         """Start it and attend to it. Raises PodError."""
         return self.attend(await self.runtime.start(spec), on_missing)
 
+    async def warm(self, pipeline: Pipeline) -> str | None:
+        """See `Runtime.warm`; the pipeline has its image."""
+        return await self.runtime.warm(self._spec(pipeline, Resources(), {}))
+
     def attend(self, ref: PodRef, on_missing: Callable[[list[str]], None]) -> Pod:
         """Attach to a pod that runs."""
         pod = Pod(ref, self.runtime, self.records, on_missing)

@@ -22,12 +22,12 @@ _PARENT = "pipeyard"
 class Groups:
     """What was opened by whoever may: inside the pod neither the supervisor nor the worker can reach the files."""
 
-    __slots__ = ("_events", "_peak", "_procs", "limits_memory", "limits_processes")
+    __slots__ = ("_events", "_peak", "limits_memory", "limits_processes", "procs")
 
     def __init__(self, memory: str | None, pids: str | None) -> None:
         self.limits_memory = memory is not None
         self.limits_processes = pids is not None
-        self._procs = [os.open(f"{path}/cgroup.procs", os.O_WRONLY) for path in {memory, pids} if path is not None]
+        self.procs = [os.open(f"{path}/cgroup.procs", os.O_WRONLY) for path in {memory, pids} if path is not None]
         self._events = self._peak = None
         if memory is not None:
             self._events = _open_any(f"{memory}/memory.events", f"{memory}/memory.oom_control")
@@ -35,12 +35,12 @@ class Groups:
 
     def enter(self) -> None:
         """Called by the process that is to be limited, with all that it will start."""
-        for descriptor in self._procs:
+        for descriptor in self.procs:
             os.write(descriptor, b"0")  # itself, in whatever pid namespace
 
     def close(self) -> None:
         """Let go of the descriptors."""
-        for descriptor in (*self._procs, self._events, self._peak):
+        for descriptor in (*self.procs, self._events, self._peak):
             if descriptor is not None:
                 os.close(descriptor)
 

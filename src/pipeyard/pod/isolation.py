@@ -51,7 +51,7 @@ class Bind:
 class Place:
     """What can be seen inside: the system's programs read-only, `binds`, and nothing of `hidden`."""
 
-    __slots__ = ("binds", "gpu_devices", "hidden", "outside_uid", "shared_memory_max_bytes")
+    __slots__ = ("binds", "gpu_devices", "has_places", "hidden", "outside_uid", "shared_memory_max_bytes")
 
     def __init__(
         self,
@@ -60,12 +60,14 @@ class Place:
         gpu_devices: Iterable[str] = (),
         outside_uid: int = NOBODY_UID,
         shared_memory_max_bytes: int | None = None,
+        has_places: bool = False,
     ) -> None:
         self.binds = binds
         self.hidden = [os.path.realpath(path) for path in hidden]
         self.gpu_devices = list(gpu_devices)  # no other GPU can be reached
         self.outside_uid = outside_uid  # whom root becomes; an ordinary user stays who it is
         self.shared_memory_max_bytes = shared_memory_max_bytes  # None: what the kernel gives, half of the memory
+        self.has_places = has_places  # others will be made within its namespaces
 
 
 class Prepared:
@@ -77,13 +79,28 @@ class Prepared:
         self.trees = trees
 
 
-def leave(place: Place) -> Prepared:
-    """Give up root and enter new namespaces. Raises OSError that names the call which the machine refuses."""
+class Outer:
+    """Descriptors of the user and pid namespaces of a place, for one that is made within them."""
+
+    __slots__ = ("pids", "users")
+
+    def __init__(self, users: int, pids: int) -> None:
+        self.users = users
+        self.pids = pids
+
+
+def leave(place: Place, outer: Outer | None = None) -> Prepared:
+    """Give up root and enter new namespaces. Raises OSError that names the call which the machine refuses.
+
+    With `outer` it returns in a child of the process that called.
+    """
     trees = None
     if os.geteuid() == 0:
         # Root can reach what the pod's user cannot (interpreters under /root): copy the mounts while it still is root.
         trees = _clone_trees(place)
         _become(place.outside_uid)
+    if outer is not None:
+        _go_into(outer)
     uid, gid = os.geteuid(), os.getegid()
     try:
         kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC)
@@ -121,9 +138,10 @@ def enter(place: Place, prepared: Prepared) -> None:
     kernel.mount("proc", f"{root}/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
     kernel.pivot_root(root)
     kernel.make_read_only("/")
-    # In a namespace of its own user code would have the rights to try the kernel's rarer calls. Nobody in here has any
-    # more, once the capabilities of this process are given up.
-    kernel.write("/proc/sys/user/max_user_namespaces", "0")
+    if not place.has_places:
+        # In a namespace of its own user code would have the rights to try the kernel's rarer calls. Nobody in here has
+        # any more, once the capabilities of this process are given up.
+        kernel.write("/proc/sys/user/max_user_namespaces", "0")
 
 
 def interpreter_binds(image: str) -> list[Bind]:
@@ -188,6 +206,17 @@ def _hide(root: str, paths: Iterable[str]) -> None:
     for path in paths:
         if os.path.isdir(root + path):
             kernel.mount("tmpfs", root + path, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755,size=64k")
+
+
+def _go_into(outer: Outer) -> None:
+    kernel.enter_namespace(outer.users, kernel.CLONE_NEWUSER)  # first: it gives the right to the other
+    kernel.enter_namespace(outer.pids, kernel.CLONE_NEWPID)
+    for descriptor in (outer.users, outer.pids):
+        os.close(descriptor)
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)  # nobody else would
+        os._exit(0)
 
 
 def _become(uid: int) -> None:

@@ -18,6 +18,7 @@ MS_REC, MS_PRIVATE = 0x4000, 0x40000
 MNT_DETACH = 2
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
+_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 
 _SYS_KEYCTL, _KEYCTL_JOIN_SESSION_KEYRING = {"x86_64": 250, "aarch64": 219}, 1
 # These numbers are the same on every architecture.
@@ -51,6 +52,11 @@ def set_dumpable(dumpable: bool) -> None:
 def set_no_new_privileges() -> None:
     """From now on no exec gains rights: set-user-id programs run without their privilege."""
     _prctl(_PR_SET_NO_NEW_PRIVS, 1, "PR_SET_NO_NEW_PRIVS")
+
+
+def filter_calls(program: bytes) -> None:
+    """Let a `struct sock_fprog` decide on each call of this process, and of all that comes from it."""
+    _check(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, program, 0, 0), "PR_SET_SECCOMP")
 
 
 def keep_capabilities(kept: tuple[int, ...]) -> None:
@@ -106,6 +112,11 @@ def set_child_subreaper() -> None:
 def unshare(flags: int) -> None:
     """Leave the namespaces of the parent for new ones (`os.unshare` exists from Python 3.12)."""
     _check(_libc.unshare(flags), "unshare")
+
+
+def enter_namespace(descriptor: int, kind: int) -> None:
+    """Move into a namespace that exists (`os.setns` exists from Python 3.12). Of pids: the children to come."""
+    _check(_libc.setns(descriptor, kind), "setns")
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:

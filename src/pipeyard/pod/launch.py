@@ -1,4 +1,4 @@
-"""From the interpreter that the runtime starts to a supervisor in its own place.
+"""From a process that was forked for it to a supervisor in its own place.
 
 The body of the `launch` frame: pod_id, pod_dir, image, program, code (or null), mode, parallel, slots, function_path,
 function_name, inputs and outputs ([[name, type]]), variables, level, outside_uid, hidden, gpus
@@ -12,9 +12,10 @@ import contextlib
 import json
 import os
 import socket
-import sys
 
 from . import cgroups, folder, isolation, kernel, protocol
+from .births import Birth
+from .interpreter import Interpreter
 from .limits import Limits, forbid_core_dumps
 from .supervisor import Supervisor
 from .worker_process import WorkerProcess
@@ -41,14 +42,19 @@ class PodFiles:
         self.journal = _create(folder.JOURNAL_FILE, os.O_APPEND)
 
 
-def launch(connection_fd: int, lock_fd: int) -> None:
-    """Receive what to launch on the inherited connection and become the pod's supervisor.
+class Nursery:
+    """The zygote that the pod's worker comes from, and the place that the pod is made in."""
 
-    The lock tells a later server that this pod may still come up; it is let go with the process.
-    """
-    os.set_inheritable(lock_fd, False)
+    __slots__ = ("outer", "zygote")
+
+    def __init__(self, zygote: int, users: int, pids: int) -> None:
+        self.zygote = socket.socket(fileno=zygote)
+        self.outer = isolation.Outer(users, pids)
+
+
+def launch(connection_fd: int, nursery: Nursery | None) -> None:
+    """Receive what to launch on the connection and become the pod's supervisor. In a process forked for it."""
     connection = socket.socket(fileno=connection_fd)
-    connection.set_inheritable(False)
     decoder = protocol.Decoder()
     frames: list[protocol.Frame] = []
     while not frames:
@@ -60,8 +66,9 @@ def launch(connection_fd: int, lock_fd: int) -> None:
     with contextlib.suppress(OSError):  # kernels without keys; no place for one more
         kernel.leave_session_keyring()
     groups = cgroups.create(order["pod_id"], order["memory_max_bytes"], order["processes_max"])
+    birth = None if nursery is None else Birth(nursery.zygote, groups.procs)
     try:
-        files = _isolated(order)
+        files = _isolated(order, nursery, birth)
     except OSError as error:
         print(error, flush=True)
         os._exit(1)
@@ -70,24 +77,23 @@ def launch(connection_fd: int, lock_fd: int) -> None:
     for descriptor in (0, 1):
         os.dup2(null, descriptor)
     kernel.set_dumpable(False)  # user code has the same user id: it must not trace the supervisor. Exec ends this
-    supervisor = Supervisor(order, files, _worker(order, groups))
+    worker = WorkerProcess(order, interpreter_of(order, groups), order["level"] == "namespaces", birth)
+    supervisor = Supervisor(order, files, worker)
     supervisor.adopt(connection, decoder, frames[1:])
     supervisor.run()
 
 
-def _isolated(order: dict[str, Any]) -> PodFiles:
+def _isolated(order: dict[str, Any], nursery: Nursery | None, birth: Birth | None) -> PodFiles:
     """Return in the process that the supervisor is to be: a child of the one that called."""
     namespaces = order["level"] == "namespaces"
-    owner = order["outside_uid"] if namespaces and os.geteuid() == 0 else None
-    paths = _paths_outside(order)
-    folder.create_files(paths, order["code"], owner)
-    _compile_program(order["program"])
-    forbid_core_dumps()
+    paths = create_files(order)
     files = PodFiles(order["pod_dir"])
-    place = _place(order, paths)
-    prepared = isolation.leave(place) if namespaces else None
+    place = place_of(order, paths)
+    prepared = isolation.leave(place, nursery.outer if nursery else None) if namespaces else None
     if os.fork():
         os._exit(0)  # the supervisor is an orphan now: it belongs to whoever reaps, this server or init
+    if birth is not None:
+        birth.show_places()
     _write_ref(files.ref, order["level"])
     if prepared is not None:
         isolation.enter(place, prepared)
@@ -98,12 +104,23 @@ def _isolated(order: dict[str, Any]) -> PodFiles:
     return files
 
 
+def create_files(order: dict[str, Any]) -> folder.PodPaths:
+    """Make the files of a place. Where they are, from outside."""
+    namespaces = order["level"] == "namespaces"
+    owner = order["outside_uid"] if namespaces and os.geteuid() == 0 else None
+    paths = _paths_outside(order)
+    folder.create_files(paths, order["code"], owner)
+    forbid_core_dumps()
+    return paths
+
+
 def _paths_outside(order: dict[str, Any]) -> folder.PodPaths:
     files = os.path.join(order["pod_dir"], folder.FILES_FOLDER)
     return folder.PodPaths(files, order["image"], order["program"])
 
 
-def _place(order: dict[str, Any], outside: folder.PodPaths) -> isolation.Place:
+def place_of(order: dict[str, Any], outside: folder.PodPaths, has_places: bool = False) -> isolation.Place:
+    """What can be seen inside."""
     inside = folder.PodPaths.isolated()
     binds = isolation.interpreter_binds(order["image"])
     binds += [
@@ -118,25 +135,15 @@ def _place(order: dict[str, Any], outside: folder.PodPaths) -> isolation.Place:
         gpu_devices=[device for _, device in order["gpus"]],
         outside_uid=order["outside_uid"],
         shared_memory_max_bytes=order["memory_max_bytes"],
+        has_places=has_places,
     )
 
 
-def _worker(order: dict[str, Any], groups: cgroups.Groups) -> WorkerProcess:
+def interpreter_of(order: dict[str, Any], groups: cgroups.Groups) -> Interpreter:
+    """What user code will run in."""
     isolated = order["level"] == "namespaces"
     paths = folder.PodPaths.isolated() if isolated else _paths_outside(order)
-    return WorkerProcess(order, paths, Limits(order, groups, paths, isolated), own_processes=isolated)
-
-
-def _compile_program(program: str) -> None:
-    """Cache the program's bytecode for this interpreter, once: inside the pod the program cannot be written."""
-    package = os.path.join(program, "pipeyard_pod")
-    mark = os.path.join(package, "__pycache__", f"worker.{sys.implementation.cache_tag}.pyc")
-    if os.path.exists(mark):
-        return
-    import compileall  # noqa: PLC0415
-
-    compileall.compile_dir(package, quiet=2, force=False)
-    compileall.compile_file(os.path.join(program, "__craft_internal_execution_context.py"), quiet=2)
+    return Interpreter(order, paths, Limits(order, groups, paths, isolated), own_processes=isolated)
 
 
 def _create(name: str, flags: int = 0) -> int:

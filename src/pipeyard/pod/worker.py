@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import json
 import os
 import sys
+import threading
 
-from . import function, outputs
+from . import function, hooks, outputs
 from .attribution import Attribution
 from .channel import Channel
+from .interpreter import CHANNEL_FD
 from .protocol import GOES_ON, FailureKind, Frame, Outcome
 from .variables import Variables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, NoReturn
 
-_CHANNEL_FD = 3
+PROGRAM = os.path.dirname(os.path.dirname(__file__))
 
 
 class Call:
@@ -55,6 +58,8 @@ class Worker:
     def load(self) -> None:
         """Import the user's module. Raises whatever it raises."""
         configuration = self._configuration
+        if self.elastic:
+            hooks.run_before_execution(configuration["work"])
         self.function = function.load(
             configuration["work"], configuration["function_path"], configuration["function_name"]
         )
@@ -126,12 +131,16 @@ class Worker:
 
 def work() -> None:
     """Run executions until the supervisor has no more."""
-    channel = Channel(_CHANNEL_FD)
+    channel = Channel(CHANNEL_FD)
     frame = channel.receive()
     if frame is None:
         return
     configuration = json.loads(frame.body)
-    _set_path(configuration)
+    if "environment" in configuration:
+        os.environ.clear()
+        os.environ.update(configuration["environment"])
+    set_path(configuration["work"])
+    sys.argv[:] = [os.path.join(configuration["work"], configuration["function_path"].lstrip("/"))]
     worker = Worker(channel, configuration)
     channel.send({"type": "up"})
     if worker.elastic:
@@ -159,12 +168,25 @@ def _run(worker: Worker) -> None:
         run_queued(worker)
 
 
-def _set_path(configuration: dict[str, Any]) -> None:
-    program, work_folder = configuration["program"], configuration["work"]
+def set_path(work: str | None = None) -> None:
+    """Where modules are looked for."""
     # The user's code comes first, the program last: its folder holds what the public client looks for, and nothing else
     # that could be mistaken for a package of the user's.
-    sys.path[:] = [work_folder, *(path for path in sys.path if path != program), program]
-    sys.argv[:] = [os.path.join(work_folder, configuration["function_path"].lstrip("/"))]
+    rest = [path for path in sys.path if path != PROGRAM]
+    sys.path[:] = ([] if work is None else [work]) + [*rest, PROGRAM]
+
+
+def start_afresh() -> NoReturn:
+    """As the worker of a new interpreter, in the place of this process."""
+    python = os.path.join(sys.prefix, "bin", "python")
+    os.execv(python, [python, "-I", PROGRAM, "worker"])  # noqa: S606
+
+
+def leave() -> NoReturn:
+    """End as an interpreter does, without taking apart what was never this process's alone."""
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are no daemons
+    atexit._run_exitfuncs()
+    os._exit(0)
 
 
 def _failure(kind: str, message: str, remedy: str | None = None) -> dict[str, Any]:

@@ -2,5 +2,6 @@
 
 from pipeyard.runtimes.process.launcher import PodLimits
 from pipeyard.runtimes.process.runtime import PodOptions, ProcessRuntime
+from pipeyard.runtimes.process.zygotes import ZygoteLimits
 
-__all__ = ["PodLimits", "PodOptions", "ProcessRuntime"]
+__all__ = ["PodLimits", "PodOptions", "ProcessRuntime", "ZygoteLimits"]

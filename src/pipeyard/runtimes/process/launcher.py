@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import socket
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeyard.clock import monotonic_s
 from pipeyard.domain.pods import IsolationLevel, PodRef, PodSpec
 from pipeyard.errors import PodError
 from pipeyard.pod import folder as layout
 from pipeyard.pod import protocol
+from pipeyard.pod.spawner import POD, ZYGOTE
 from pipeyard.runtimes.process.folders import PodFolder
+from pipeyard.runtimes.process.spawners import Spawners
 
 _TIMEOUT_S = 60.0
 
@@ -39,17 +42,26 @@ class Launcher:
     hidden: Path  # the platform's data
     limits: PodLimits
     gpu_devices: Mapping[str, str]  # by the id of the GPU
+    spawners: Spawners
 
-    def launch(self, spec: PodSpec, folder: PodFolder) -> tuple[PodRef, socket.socket]:
-        """Start the pod and return once it is isolated, with its first connection. Blocks. Raises PodError."""
+    def launch(self, spec: PodSpec, folder: PodFolder, nursery: Sequence[int] = ()) -> tuple[PodRef, socket.socket]:
+        """Start the pod and return once it is isolated, with its first connection. Blocks. Raises PodError.
+
+        `nursery`: the descriptors of the zygote that its worker comes from.
+        """
         folder.remove()  # of a pod of this id that has died
         lock_fd = folder.create(spec)
         ours, theirs = socket.socketpair()
         try:
-            answer = self._run(spec, folder, ours, theirs, lock_fd)
+            with theirs:
+                answer = self._ask(spec.image, folder, POD, [theirs.fileno(), lock_fd, *nursery])
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has died: its answer says why
+                ours.settimeout(_TIMEOUT_S)
+                ours.sendall(protocol.encode({"type": "launch"}, json.dumps(self._order(spec, folder)).encode()))
+            said = _read_all(answer)
             found = folder.read()
-            if answer != "ready" or found is None or found.ref.pid == 0:
-                raise PodError(f"the pod cannot start: {answer or folder.log() or 'its process has gone'}")
+            if said != "ready" or found is None or found.ref.pid == 0:
+                raise PodError(f"the pod cannot start: {said or folder.log() or 'its process has gone'}")
         except BaseException:
             ours.close()
             folder.remove()
@@ -59,36 +71,34 @@ class Launcher:
         ours.setblocking(False)
         return found.ref, ours
 
-    def _run(self, spec: PodSpec, folder: PodFolder, ours: socket.socket, theirs: socket.socket, lock_fd: int) -> str:
-        # The installation that the image was made from: what lies in the image may be the work of its packages.
-        python = (spec.image / "bin" / "python").resolve()
-        inherited = (theirs.fileno(), lock_fd)
-        command = [str(python), "-I", "-S", str(self.program), "launch", *map(str, inherited)]
-        with theirs, open(folder.path / layout.LOG_FILE, "wb") as log:
-            try:
-                process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    pass_fds=inherited,
-                    start_new_session=True,
-                    cwd="/",
-                    env={"LANG": "C.UTF-8"},  # the server's variables are none of a pod's business
-                )
-            except OSError as error:
-                raise PodError(f"the image has no interpreter that runs: {error}") from error
-        order = protocol.encode({"type": "launch"}, json.dumps(self._order(spec, folder)).encode())
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has died: its answer says why
-            ours.settimeout(_TIMEOUT_S)
-            ours.sendall(order)
+    def start_zygote(self, spec: PodSpec, folder: PodFolder) -> socket.socket:
+        """Start the place of a zygote for pods like this one. Blocks. Returns the server's end of its socket."""
+        lock_fd = folder.create(spec)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            answer, _ = process.communicate(timeout=_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            raise PodError(f"the pod has not started within {_TIMEOUT_S:g} s") from None
-        return answer.decode(errors="replace").strip()
+            with theirs:
+                os.close(self._ask(spec.image, folder, ZYGOTE, [theirs.fileno(), lock_fd]))
+            ours.send(json.dumps({**self._order(spec, folder), "code": None}).encode())
+        except BaseException:
+            ours.close()
+            folder.remove()
+            raise
+        finally:
+            os.close(lock_fd)
+        return ours
+
+    def _ask(self, image: Path, folder: PodFolder, request: bytes, descriptors: list[int]) -> int:
+        """Have the first process of a pod forked. Returns where its answer can be read."""
+        answer, writer = os.pipe()
+        try:
+            with open(folder.path / layout.LOG_FILE, "wb") as log:
+                self.spawners.ask(image, request, [*descriptors[:2], writer, log.fileno(), *descriptors[2:]])
+        except BaseException:
+            os.close(answer)
+            raise
+        finally:
+            os.close(writer)
+        return answer
 
     def _order(self, spec: PodSpec, folder: PodFolder) -> dict[str, object]:
         return {
@@ -115,3 +125,21 @@ class Launcher:
             "processes_max": self.limits.processes_max,
             "disk_max_bytes": self.limits.disk_max_bytes,
         }
+
+
+def _read_all(descriptor: int) -> str:
+    """What is written until all others have let go of the pipe. Raises PodError when that takes too long."""
+    said = b""
+    give_up_at_s = monotonic_s() + _TIMEOUT_S
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    try:
+        while True:
+            if not poll.poll(1000 * max(0.0, give_up_at_s - monotonic_s())):
+                raise PodError(f"the pod has not started within {_TIMEOUT_S:g} s")
+            chunk = os.read(descriptor, 4096)
+            if not chunk:
+                return said.decode(errors="replace").strip()
+            said += chunk
+    finally:
+        os.close(descriptor)

@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 from pipeyard.pod import cgroups
-from pipeyard.pod.worker_process import POD_VARIABLE
+from pipeyard.pod.interpreter import POD_VARIABLE
 
 
 def boot_id() -> str:

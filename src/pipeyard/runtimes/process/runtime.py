@@ -23,7 +23,9 @@ from pipeyard.runtimes.process.folders import PodFolder
 from pipeyard.runtimes.process.launcher import Launcher, PodLimits
 from pipeyard.runtimes.process.probe import describe_limits, probe
 from pipeyard.runtimes.process.processes import Watch, boot_id, is_alive, kill_survivors
+from pipeyard.runtimes.process.spawners import Spawners
 from pipeyard.runtimes.process.usage import read_usage
+from pipeyard.runtimes.process.zygotes import ZygoteLimits, Zygotes
 
 # Starting a pod blocks a thread for tens of milliseconds. More at once would only compete for the processor.
 _LAUNCHES_MAX = 8
@@ -40,6 +42,7 @@ class PodOptions:
     orphan_s: float = 600.0  # how long an idle pod waits for a server that does not return
     limits: PodLimits = field(default_factory=PodLimits)
     gpu_devices: Mapping[str, str] = field(default_factory=dict)  # files such as /dev/nvidia0, by the id of the GPU
+    zygotes: ZygoteLimits = field(default_factory=ZygoteLimits)
 
 
 class ProcessRuntime:
@@ -50,6 +53,7 @@ class ProcessRuntime:
     ) -> None:
         self._lack = lack
         self._pods = data_dir / "pods"
+        self._spawners = Spawners(program_dir)
         self._launcher = Launcher(
             program_dir,
             level,
@@ -58,7 +62,9 @@ class ProcessRuntime:
             hidden=data_dir,
             limits=options.limits,
             gpu_devices=options.gpu_devices,
+            spawners=self._spawners,
         )
+        self._zygotes = Zygotes(self._launcher, data_dir / "zygotes", options.zygotes)
         self._boot_id = boot_id()
         self._threads = ThreadPoolExecutor(_LAUNCHES_MAX, thread_name_prefix="pod-launch")
         self._starting: dict[str, asyncio.Task[PodRef]] = {}
@@ -85,7 +91,11 @@ class ProcessRuntime:
     def describe(self) -> dict[str, str]:
         """What this machine gives to pods, and what it lacks, for people."""
         lack = f", since namespaces fail: {self._lack}" if self._lack else ""
-        return {"isolation": f"{self.isolation.value}{lack}", "limits": describe_limits()}
+        return {
+            "isolation": f"{self.isolation.value}{lack}",
+            "limits": describe_limits(),
+            "zygotes": self._zygotes.describe(),
+        }
 
     @property
     def program(self) -> Path:
@@ -97,7 +107,9 @@ class ProcessRuntime:
         for connection in self._connections.values():
             connection.close()
         self._connections.clear()
+        await self._zygotes.close()
         await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._spawners.close)
 
     async def start(self, spec: PodSpec) -> PodRef:
         """Start a pod. Idempotent on `spec.pod_id`: a pod that lives is returned as it is. Raises PodError."""
@@ -107,6 +119,10 @@ class ProcessRuntime:
             self._starting[spec.pod_id] = task
             task.add_done_callback(lambda _: self._starting.pop(spec.pod_id, None))
         return await asyncio.shield(task)  # the pod starts whether or not the caller is still there
+
+    async def warm(self, spec: PodSpec) -> str | None:
+        """See the port."""
+        return await self._zygotes.warm(spec)
 
     async def connect(self, ref: PodRef) -> socket.socket:
         """A new stream to the pod's supervisor, to speak `pod.protocol` on. Waits while it is starting."""
@@ -182,10 +198,14 @@ class ProcessRuntime:
         if found is not None:
             self._forget_connection(found.ref)
         loop = asyncio.get_running_loop()
+        nursery = self._zygotes.lend(spec)
         try:
-            ref, connection = await loop.run_in_executor(self._threads, self._launcher.launch, spec, folder)
+            ref, connection = await loop.run_in_executor(self._threads, self._launcher.launch, spec, folder, nursery)
         except OSError as error:
             raise PodError(f"the pod cannot be started on this machine: {error}") from error
+        finally:
+            for descriptor in nursery:
+                os.close(descriptor)
         self._connections[ref] = connection
         return ref
 
