@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PROGRAM = os.path.dirname(__file__)
-_STREAMS = os.path.join(_PROGRAM, "attribution.py")
+# What user code calls of ours, or is interrupted by: it may stand at the end.
+_WITHIN = tuple(os.path.join(_PROGRAM, name) for name in ("attribution.py", "interrupts.py"))
 _MESSAGE_MAX_CHARS = 4_000
 _TRACEBACK_MAX_CHARS = 64_000
 _CO_COROUTINE = 0x80
@@ -86,7 +87,7 @@ def describe(error: BaseException, kind: str = FailureKind.RAISED) -> dict[str, 
     return {
         "kind": kind,
         "message": _shortened(message, _MESSAGE_MAX_CHARS),
-        "remedy": None if kind == FailureKind.CANCELLED else _remedy(error),
+        "remedy": None if kind == FailureKind.CANCELLED else _remedy(error, message),
         "traceback": _shortened(text, _TRACEBACK_MAX_CHARS),
     }
 
@@ -102,8 +103,9 @@ def _leave_out_ours(raised: TracebackException) -> None:
 
 
 def _user_part(frames: list[FrameSummary]) -> list[FrameSummary]:
-    # What user code calls of ours in turn (`print`) is at the end; by all other frames of ours it is called.
-    callers = [number for number, frame in enumerate(frames) if _is_ours(frame.filename) and frame.filename != _STREAMS]
+    # By all other frames of ours it is called.
+    ours = [number for number, frame in enumerate(frames) if _is_ours(frame.filename)]
+    callers = [number for number in ours if frames[number].filename not in _WITHIN]
     part = [frame for frame in frames[callers[-1] + 1 if callers else 0 :] if not _is_ours(frame.filename)]
     while part and part[0].filename.startswith("<frozen importlib"):
         del part[0]
@@ -114,12 +116,12 @@ def _is_ours(file: str) -> bool:
     return file.startswith(_PROGRAM)
 
 
-def _remedy(error: BaseException) -> str | None:
+def _remedy(error: BaseException, message: str) -> str | None:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f'Add the package that provides "{error.name}" to requirements_path, or its file to included_folders.'
     if isinstance(error, MemoryError):
         return "Process less at once, raise ram_request, or use a machine with more memory."
-    if isinstance(error, BlockingIOError) or str(error) == "can't start new thread":  # what fork and threads say
+    if isinstance(error, BlockingIOError) or message.endswith("can't start new thread"):  # what fork and threads say
         return "The pod has all the processes and threads that it may have (pod_max_processes): start fewer at a time."
     if isinstance(error, (SystemExit, KeyboardInterrupt)):
         return "Return from the function instead of ending the process."
