@@ -119,7 +119,7 @@ def _remedy(error: BaseException) -> str | None:
         return f'Add the package that provides "{error.name}" to requirements_path, or its file to included_folders.'
     if isinstance(error, MemoryError):
         return "Process less at once, raise ram_request, or use a machine with more memory."
-    if isinstance(error, BlockingIOError) or str(error) == "can't start new thread":  # what fork and threads say
+    if isinstance(error, BlockingIOError) or error.args == ("can't start new thread",):  # what fork and threads say
         return "The pod has all the processes and threads that it may have (pod_max_processes): start fewer at a time."
     if isinstance(error, (SystemExit, KeyboardInterrupt)):
         return "Return from the function instead of ending the process."
