@@ -20,8 +20,8 @@ class Calls:
     http: httpx.Client
     made: list[str]
 
-    def pipeline(self, source: str, inputs: Sequence[Input] = (), outputs: Sequence[Output] = ()) -> str:
-        name = self.platform.create_pipeline(source, inputs, outputs)
+    def pipeline(self, source: str, inputs: Sequence[Input] = (), outputs: Sequence[Output] = (), **config: Any) -> str:
+        name = self.platform.create_pipeline(source, inputs, outputs, **config)
         self.made.append(name)
         return name
 

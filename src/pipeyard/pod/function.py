@@ -87,7 +87,7 @@ def describe(error: BaseException, kind: str = FailureKind.RAISED) -> dict[str, 
     return {
         "kind": kind,
         "message": _shortened(message, _MESSAGE_MAX_CHARS),
-        "remedy": None if kind == FailureKind.CANCELLED else _remedy(error, message),
+        "remedy": None if kind == FailureKind.CANCELLED else _remedy(error),
         "traceback": _shortened(text, _TRACEBACK_MAX_CHARS),
     }
 
@@ -116,12 +116,12 @@ def _is_ours(file: str) -> bool:
     return file.startswith(_PROGRAM)
 
 
-def _remedy(error: BaseException, message: str) -> str | None:
+def _remedy(error: BaseException) -> str | None:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f'Add the package that provides "{error.name}" to requirements_path, or its file to included_folders.'
     if isinstance(error, MemoryError):
         return "Process less at once, raise ram_request, or use a machine with more memory."
-    if isinstance(error, BlockingIOError) or message.endswith("can't start new thread"):  # what fork and threads say
+    if isinstance(error, BlockingIOError) or error.args == ("can't start new thread",):  # what fork and threads say
         return "The pod has all the processes and threads that it may have (pod_max_processes): start fewer at a time."
     if isinstance(error, (SystemExit, KeyboardInterrupt)):
         return "Return from the function instead of ending the process."
