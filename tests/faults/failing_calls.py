@@ -178,13 +178,13 @@ def play(way: str, fault: str, step: int, folder: Path, first: int = 1) -> tuple
 
 def main(arguments: list[str]) -> int:
     """0 when nothing was lost and no state is wrong."""
-    step = int(os.environ.get("STEP", "1"))
+    step = int(os.environ.get("STEP") or 1)
     for way, fault in itertools.product(WAYS, FAULTS):
         if arguments and not {way, fault} >= set(arguments):
             continue
         began_s = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="pipeyard-failing-calls-") as folder:
-            last, found = play(way, fault, step, Path(folder), int(os.environ.get("FIRST", "1")))
+            last, found = play(way, fault, step, Path(folder), int(os.environ.get("FIRST") or 1))
         print(
             f"{fault} {way}: calls 1 to {last} by {step}, {time.monotonic() - began_s:.0f} s: {dict(found)}", flush=True
         )

@@ -18,7 +18,9 @@ order = {
     "pod_id": "p", "mode": "elastic", "parallel": False, "slots": 1, "function_path": "", "function_name": "",
     "inputs": [], "outputs": [], "variables": {}, "gpu": 0, "orphan_s": 600, "pod_dir": sys.argv[1],
 }
-limits = SimpleNamespace(enter=lambda: None, look=lambda busy: False, due_s=lambda busy: time.monotonic() + 100, ending=lambda: None)
+limits = SimpleNamespace(
+    enter=lambda: None, look=lambda busy: False, due_s=lambda busy: time.monotonic() + 100, ending=lambda: None
+)
 paths = PodPaths(sys.argv[1], sys.argv[1] + "/no image", "")
 worker = WorkerProcess(order, paths, limits, own_processes=False)
 os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
