@@ -83,6 +83,7 @@ class KillLoop:
         self.history, self.words, self.figures = History(), Words(), Figures()
         self.leftovers = Leftovers(self.platform, f"{MARK}={folder.name}")
         self.round = 0
+        self.http = httpx.Client()
 
     def open(self) -> None:
         """A platform with deployments of both modes that are up."""
@@ -104,6 +105,7 @@ class KillLoop:
     def close(self) -> None:
         """Idempotent."""
         self.words.close()
+        self.http.close()
         self.platform.stop()
         assert self.platform.processes() == []
 
@@ -193,6 +195,7 @@ class KillLoop:
         began_s = time.monotonic()
         self.platform.start()
         self.figures.starts_s.append(time.monotonic() - began_s)
+        self.http.close()
         self.http = self.platform.http()
 
     def _find(self, victim: str) -> int | None:

@@ -29,8 +29,7 @@ def test_a_call_that_fails_loses_nothing_and_ends_nothing_wrongly(tmp_path: Path
         for number in (12, 40, 80):
             assert fail_at_work(victim, "EIO", number)
     finally:
-        victim.platform.relax()
-        victim.platform.stop()
+        victim.close()
 
 
 class Chance:
