@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 UV := .venv/bin/uv
 
-.PHONY: setup demo test check bench fuzz faults walk generate
+.PHONY: setup demo test check bench fuzz faults soak walk generate
 
 setup: .venv/.ready .compat/.ready
 
@@ -47,11 +47,15 @@ bench: setup .bench/litserve/.ready
 	touch $@
 
 # Ten thousand histories of schedulers that die, with clocks that jump; prints what happened in them. A pipeline that prints
-# 1 GiB. Then real servers that are killed while the clock runs: some minutes.
+# 1 GiB. Then real servers whose processes are killed and stopped, whose disk loses power, and whose calls fail one after the other: some hours in full.
 faults: setup
 	PIPEYARD_TEST_SEEDS=10000 .venv/bin/pytest -q -s --timeout 0 tests/engine/test_scheduler_faults.py
 	PIPEYARD_TEST_LOG_MIB=1024 PIPEYARD_TEST_BURST=100000 .venv/bin/pytest -q --timeout 0 tests/e2e/test_deaths.py
-	.venv/bin/python -m tests.faults
+	ROUNDS=$(ROUNDS) STEP=$(STEP) .venv/bin/python -m tests.faults
+
+# `make soak MINUTES=5` is the short form: mixed load, and a table of what the server takes.
+soak: setup
+	MINUTES=$(MINUTES) .venv/bin/python -m tests.faults.soak
 
 # Fire times of 2025 to 2030 in thirteen time zones, minute by minute.
 walk: setup

@@ -11,6 +11,7 @@ PipeyardError
  ├─ TooManyAttemptsError     too many wrong tokens came from this address; come back later
  ├─ UnavailableError         something the platform needs is away for now; try again
  │   └─ DiskError            nothing can be stored at present
+ │       └─ SyncError        a file that was written may be lost: trying again proves nothing
  ├─ ExecutionEndedError      the execution whose result was asked for did not succeed
  ├─ CreationFailedError      what was accepted could not be created, and the caller was held to see it
  ├─ BuildError               a pipeline cannot be built; the reason is for its author
@@ -116,6 +117,10 @@ class DiskError(UnavailableError):
     def __init__(self, trouble: str, retry_after_s: int = 5) -> None:
         super().__init__(f"nothing can be stored: {trouble}", retry_after_s)
         self.trouble = trouble
+
+
+class SyncError(DiskError):
+    """A file that was written may be lost. The disk would not say so again: another sync of it proves nothing."""
 
 
 class ExecutionEndedError(PipeyardError):

@@ -28,7 +28,10 @@ class LogStore(Protocol):
     """Log lines of builds, pods and executions."""
 
     def append(self, batch: LogBatch) -> Awaitable[None]:
-        """Store durably, in the order of the calls. A batch with a pod event that was stored before changes nothing."""
+        """Store durably, in the order of the calls. A batch with a pod event that was stored before changes nothing.
+
+        Raises StoreError when the event that it comes `after` is not stored.
+        """
         ...
 
     async def read(self, subject: Subject, subject_id: str, span: LogRange) -> Sequence[LogLine]: ...

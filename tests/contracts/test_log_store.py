@@ -48,6 +48,15 @@ async def test_lines_come_back_as_they_were_stored(logs: LogStore) -> None:
     assert tuple(await logs.read(Subject.PIPELINE, "p", ALL)) == lines
 
 
+async def test_lines_are_refused_as_long_as_those_before_are_missing(logs: LogStore) -> None:
+    late = LogBatch(Subject.EXECUTION, "x", (line("late"),), ("pod", 2), after=1)
+    with pytest.raises(StoreError, match="before"):
+        await logs.append(late)
+    await logs.append(batch(line("early"), event=("pod", 1)))
+    await logs.append(late)
+    assert await messages(logs) == ["early", "late"]
+
+
 async def test_lines_are_read_on_in_the_order_of_arrival(logs: LogStore) -> None:
     await logs.append(batch(line("late", 9), line("early")))
     await logs.append(batch(line("of another"), of="y"))

@@ -15,6 +15,7 @@ from pipeyard.domain.mappings import Destination, OutputMapping
 from pipeyard.domain.values import DataType
 from pipeyard.engine.intake import Intake, Records
 from pipeyard.engine.output_files import OutputFiles
+from pipeyard.errors import InvalidInputError, SyncError
 from pipeyard.monitoring.prometheus import PrometheusMeters
 from pipeyard.pod.protocol import Frame
 from pipeyard.services.fire_times import FireTimes
@@ -166,6 +167,89 @@ async def test_a_write_that_fails_is_asked_for_again(scene: Scene) -> None:
         await asyncio.sleep(0)
     assert scene.source.resends == 1
     assert scene.source.acknowledged == []
+
+
+@pytest.mark.anyio
+async def test_after_a_write_that_failed_nothing_is_taken_before_it_comes_again(scene: Scene) -> None:
+    scene.take(1, "log", b"one\n", stream="stdout")
+    scene.stores.writes.pop("log").set_exception(OSError("disk full"))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    scene.take(2, "log", b"two\n", stream="stdout")
+    scene.take(3, "finished", b"{}", outcome="succeeded")
+    await asyncio.sleep(0)
+    assert scene.stores.names == ["log"]
+
+
+@pytest.mark.anyio
+async def test_lines_whose_predecessors_may_still_fail_say_what_they_come_after(scene: Scene) -> None:
+    for number in (1, 2):
+        scene.take(number, "log", b"line\n", stream="stdout")
+    await scene.done("log")
+    scene.take(3, "log", b"line\n", stream="stdout")
+    assert [batch.after for _, batch in scene.stores.calls] == [None, 1, None]
+
+
+async def _take_until_ended(scene: Scene) -> Outcome:
+    async with asyncio.timeout(5):
+        while "finish" not in scene.stores.names:  # noqa: ASYNC110  a thread writes the file
+            await asyncio.sleep(0.001)
+    outcome: Outcome = scene.stores.calls[-1][1]
+    return outcome
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "error", [SyncError("the disk is failing"), InvalidInputError("path", "is none"), KeyError("a")]
+)
+async def test_a_file_that_no_other_try_would_store_ends_the_execution(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def refuse(path: str, place: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(scene.stores, "take", refuse, raising=False)
+    scene.take(1, "file", b"content", name="f", offset=0, last=True)
+    outcome = await _take_until_ended(scene)
+    assert outcome.status is ExecutionStatus.ERROR
+    assert outcome.failure is not None
+    assert "could not be stored" in outcome.failure.message
+    assert scene.source.acknowledged == []
+    await scene.done("finish")
+    assert scene.source.acknowledged == [1]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_stored", [True, False])
+async def test_a_file_without_its_beginning_is_no_file(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_stored: bool
+) -> None:
+    async def find(path: str) -> object:
+        return "whole, as an earlier server left it" if is_stored else None
+
+    monkeypatch.setattr(scene.stores, "find", find, raising=False)
+    scene.take(1, "file", b"the rest", name="f", offset=9, last=True)
+    if not is_stored:
+        outcome = await _take_until_ended(scene)
+        assert outcome.status is ExecutionStatus.ERROR
+        return
+    async with asyncio.timeout(5):
+        while not scene.source.acknowledged:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    assert scene.stores.names == []
+    assert list((tmp_path / "e").iterdir()) == []
+
+
+@pytest.mark.anyio
+async def test_what_an_earlier_server_received_goes_at_the_end(scene: Scene, tmp_path: Path) -> None:
+    (tmp_path / "e").mkdir()
+    scene.take(2, "finished", b"{}", outcome="succeeded", files=["f"])
+    for _ in range(5):
+        await asyncio.sleep(0)
+    await scene.done("finish")
+    async with asyncio.timeout(5):
+        while (tmp_path / "e").exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
 
 
 @pytest.mark.parametrize(

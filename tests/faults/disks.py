@@ -8,6 +8,7 @@ of what the failed one should have written.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -126,10 +127,10 @@ class Disk:
             file.sync(since)
         self._settle(lambda one: one.end <= since)
 
-    def _settle(self, is_durable: object) -> None:
+    def _settle(self, is_durable: Callable[[_Naming], bool]) -> None:
         left = []
         for naming in self._namings:
-            if is_durable(naming):  # type: ignore[operator]
+            if is_durable(naming):
                 for folder, name, node in naming.changes:
                     _set(folder.durable, name, node)
             else:
@@ -166,9 +167,11 @@ def _set(names: dict[str, File | Folder], name: str, node: File | Folder | None)
         names[name] = node
 
 
-def _write(target: Path, folder: Folder, of: object, chance: random.Random) -> None:
+def _write(
+    target: Path, folder: Folder, of: Callable[[Folder], dict[str, File | Folder]], chance: random.Random
+) -> None:
     target.mkdir(parents=True, exist_ok=True)
-    for name, node in of(folder).items():  # type: ignore[operator]
+    for name, node in of(folder).items():
         if isinstance(node, Folder):
             _write(target / name, node, of, chance)
         else:

@@ -47,6 +47,7 @@ class Victim:
         self.history = History()
         self.found: Counter[str] = Counter()
         self._numbers = itertools.count(1)
+        self.http = httpx.Client()
 
     def open(self) -> None:
         """With a deployment of each mode that is up."""
@@ -55,6 +56,12 @@ class Victim:
         name = self.platform.create_pipeline(CODE, inputs, [Output("number", "number"), Output("file", "file")])
         self.deployments = [self.platform.deploy(name, mode) for mode in ("low_latency", "elastic")]
         self.http = self.platform.http()
+
+    def close(self) -> None:
+        """Without a fault in the way."""
+        self.platform.relax()
+        self.http.close()
+        self.platform.stop()
 
     def work(self) -> dict[str, int]:
         """An execution of each mode, at once. Ids and numbers of those that were acknowledged."""
@@ -143,6 +150,7 @@ def fail_at_start(victim: Victim, fault: str, number: int) -> bool:
     else:
         time.sleep(0.1)
         fired = victim.platform.relax()
+    victim.http.close()
     victim.http = victim.platform.http()
     victim.settle(acknowledged)
     return fired > 0
@@ -171,20 +179,19 @@ def play(way: str, fault: str, step: int, folder: Path, first: int = 1) -> tuple
         error.add_note(victim.platform.log()[-5000:])
         raise
     finally:
-        victim.platform.relax()
-        victim.platform.stop()
+        victim.close()
     return last, victim.found
 
 
 def main(arguments: list[str]) -> int:
     """0 when nothing was lost and no state is wrong."""
-    step = int(os.environ.get("STEP", "1"))
+    step = int(os.environ.get("STEP") or 1)
     for way, fault in itertools.product(WAYS, FAULTS):
         if arguments and not {way, fault} >= set(arguments):
             continue
         began_s = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="pipeyard-failing-calls-") as folder:
-            last, found = play(way, fault, step, Path(folder), int(os.environ.get("FIRST", "1")))
+            last, found = play(way, fault, step, Path(folder), int(os.environ.get("FIRST") or 1))
         print(
             f"{fault} {way}: calls 1 to {last} by {step}, {time.monotonic() - began_s:.0f} s: {dict(found)}", flush=True
         )

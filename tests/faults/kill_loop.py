@@ -83,6 +83,7 @@ class KillLoop:
         self.history, self.words, self.figures = History(), Words(), Figures()
         self.leftovers = Leftovers(self.platform, f"{MARK}={folder.name}")
         self.round = 0
+        self.http = httpx.Client()
 
     def open(self) -> None:
         """A platform with deployments of both modes that are up."""
@@ -104,6 +105,7 @@ class KillLoop:
     def close(self) -> None:
         """Idempotent."""
         self.words.close()
+        self.http.close()
         self.platform.stop()
         assert self.platform.processes() == []
 
@@ -193,6 +195,7 @@ class KillLoop:
         began_s = time.monotonic()
         self.platform.start()
         self.figures.starts_s.append(time.monotonic() - began_s)
+        self.http.close()
         self.http = self.platform.http()
 
     def _find(self, victim: str) -> int | None:
@@ -252,6 +255,15 @@ class KillLoop:
         answer = self.http.post(f"/api/v1/executions/{execution_id}/logs", json={}).raise_for_status().json()
         return [line["message"] for line in answer[0]]
 
+    def describe(self) -> str:
+        """What is open, and which pods there are, for whoever looks for the reason of a round that failed."""
+        try:
+            still_open = [row for row in self._list({"limit": 200}) if row["execution_id"] not in self.history.ends]
+        except httpx.HTTPError as error:
+            still_open = [{"error": repr(error)}]
+        pods = {pod: members(pid) for pod, pid in supervisors(self.platform).items()}
+        return f"open: {still_open}\npods: {pods}\n{self.platform.log()[-6000:]}"
+
     def check_all(self) -> None:
         """The whole history against all that is stored."""
         rows: list[dict[str, Any]] = []
@@ -289,7 +301,7 @@ def play(rounds: int, seed: int, *, stops: bool = False) -> Figures:
             loop.check_all()
             return loop.figures
         except BaseException:
-            print(f"\nseed {seed}, round {loop.round}\n{loop.platform.log()[-6000:]}", flush=True)
+            print(f"\nseed {seed}, round {loop.round}\n{loop.describe()}", flush=True)
             raise
         finally:
             loop.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import shutil
 import sqlite3
 import sys
 import tempfile
@@ -233,7 +234,6 @@ def play(count: int, seed: int, *, calls: int = 6) -> Counter[str]:
     with tempfile.TemporaryDirectory(prefix="pipeyard-power-loss-") as name:
         folder = Path(name)
         platform = ShimmedPlatform(folder / "recorded", is_recorded=True, stop_grace_s=0.5)
-        platform.folder.mkdir(exist_ok=True)
         try:
             Scenario(platform).play(calls)
         finally:
@@ -251,14 +251,8 @@ def play(count: int, seed: int, *, calls: int = 6) -> Counter[str]:
                 raise
             done.update(f"{one['what']} checked" for one in image.news)
             done["images"] += 1
-            _remove(image.folder.parent)
+            shutil.rmtree(image.folder.parent)
     return done
-
-
-def _remove(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder)
 
 
 def main(arguments: list[str]) -> int:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import mmap
-import os
 import shutil
 import struct
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntFlag
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +57,9 @@ def can_build() -> bool:
     return shutil.which("gcc") is not None
 
 
-@cache
-def library() -> Path:
-    """The shim, built once a process."""
-    built = Path(tempfile.gettempdir()) / f"pipeyard-shim-{os.getpid()}.so"
+def build(folder: Path) -> Path:
+    """The shim, as a library that can be loaded before others."""
+    built = folder / "shim.so"
     source = Path(__file__).with_name("shim.c")
     subprocess.run(["gcc", "-O1", "-Wall", "-shared", "-fPIC", "-o", built, source, "-ldl", "-lpthread"], check=True)
     return built
@@ -78,7 +74,7 @@ class ShimmedPlatform(Platform):
         folder.mkdir(exist_ok=True)
         self._order.write_bytes(bytes(_ORDER.size))
         self._settings |= {
-            "LD_PRELOAD": str(library()),
+            "LD_PRELOAD": str(build(folder)),
             "SHIM_ROOT": str(self.data_dir),
             "SHIM_ORDER": str(self._order),
             "SHIM_RECORD": str(self.record) if is_recorded else "",

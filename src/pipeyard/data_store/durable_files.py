@@ -10,6 +10,9 @@ import threading
 import uuid
 from pathlib import Path
 
+from pipeyard.disk_troubles import describe_trouble
+from pipeyard.errors import SyncError
+
 
 class DurableFiles:
     """Files below `root`. What is on its way lies in `incoming`, on the same file system."""
@@ -27,9 +30,13 @@ class DurableFiles:
         return self._incoming / uuid.uuid4().hex
 
     def take(self, file: Path, place: Path) -> None:
-        """Put a file there, in place of what is there; it is gone from where it was."""
+        """Put a file there, in place of what is there; it is gone from where it was, also after a SyncError."""
         try:
             sync(file)
+        except OSError as error:
+            file.unlink(missing_ok=True)
+            raise SyncError(describe_trouble(error) or str(error)) from error
+        try:
             self._put(file, place)
         except OSError as error:
             if error.errno != errno.EXDEV:

@@ -27,12 +27,16 @@ class LogLine:
 
 @dataclass(frozen=True)
 class LogBatch:
-    """Lines of one subject, in order. With `pod_event` (pod id, event number), a batch sent twice is stored once."""
+    """Lines of one subject, in order. With `pod_event` (pod id, event number), a batch sent twice is stored once.
+
+    `after`: the number of an earlier event of that pod. Where that one is missing this batch is refused, for the order.
+    """
 
     subject: Subject
     subject_id: str
     lines: tuple[LogLine, ...]
     pod_event: tuple[str, int] | None = None
+    after: int | None = None
 
 
 LAST_LINES = 20  # that are shown with a failure

@@ -15,7 +15,7 @@ from pipeyard.domain.executions import ExecutionStatus, Failure, Outcome
 from pipeyard.domain.log_lines import LogBatch, LogLine, Subject
 from pipeyard.domain.names import check_name
 from pipeyard.engine.output_files import OutputFiles
-from pipeyard.engine.patience import until_done
+from pipeyard.engine.patience import is_passing, until_done
 from pipeyard.errors import InvalidInputError
 from pipeyard.pod import protocol
 from pipeyard.pod.depth import is_too_deep
@@ -97,13 +97,15 @@ class Intake:
         self._last_seen = acknowledged
         self._acknowledged = acknowledged
         self._unfinished: deque[tuple[int, asyncio.Future[Any] | None]] = deque()
+        self._is_broken = False  # an event could not be stored: all from there on comes again, in order
+        self._last_log: tuple[int, asyncio.Future[Any]] | None = None
         # Per execution, by type of event: the last write that its end has to wait for. Writes of a type end in order.
         self._before_end: dict[str, dict[str, asyncio.Future[Any]]] = {}
 
     def take(self, frame: Frame) -> None:
         """Apply one numbered event. One that was taken before is ignored."""
         number = frame.header.get("n")
-        if not isinstance(number, int) or number <= self._last_seen:
+        if not isinstance(number, int) or number <= self._last_seen or self._is_broken:
             return
         self._last_seen = number
         try:
@@ -155,9 +157,17 @@ class Intake:
         stream = frame.header.get("stream", "stdout")
         text = frame.body.decode(errors="replace")
         lines = tuple(LogLine(at, line, stream, self._source.pod_id) for line in text.removesuffix("\n").split("\n"))
-        write = asyncio.ensure_future(
-            self._records.logs.append(LogBatch(subject, subject_id, lines, (self._source.pod_id, number)))
+        is_first = self._last_log is None or self._last_log[1].done()
+        batch = LogBatch(
+            subject,
+            subject_id,
+            lines,
+            (self._source.pod_id, number),
+            # Those may still fail, in a commit of their own.
+            after=None if is_first or self._last_log is None else self._last_log[0],
         )
+        write = asyncio.ensure_future(self._records.logs.append(batch))
+        self._last_log = number, write
         if execution_id is not None:
             self._before_end.setdefault(execution_id, {})["log"] = write
         return write
@@ -173,9 +183,15 @@ class Intake:
         if before is not None:
             await before
         files, name = self._records.output_files, frame.header["name"]
-        await files.write(execution_id, name, frame.header["offset"], frame.body)
-        if frame.header["last"]:
-            await files.complete(execution_id, name)
+        try:
+            await files.write(execution_id, name, frame.header["offset"], frame.body)
+            if frame.header["last"]:
+                await files.complete(execution_id, name)
+        except Exception as error:
+            if is_passing(error):
+                raise
+            # Now: once the pod has forgotten the chunk, nobody would know.
+            await self._records.finish(execution_id, _refused(name, error))
 
     def _finished(self, frame: Frame, execution_id: str) -> Awaitable[None]:
         header = frame.header
@@ -200,7 +216,12 @@ class Intake:
         for write in before.values():
             await write
         if produced:
-            await self._records.output_files.publish(execution_id, produced)
+            try:
+                await self._records.output_files.publish(execution_id, produced)
+            except Exception as error:
+                if is_passing(error):
+                    raise
+                outcome = _refused(", ".join(produced), error)
         await self._records.finish(execution_id, outcome)
         if produced or "file" in before:  # an earlier server may have received them
             await asyncio.to_thread(self._records.output_files.forget, execution_id)
@@ -208,7 +229,9 @@ class Intake:
 
     def _written(self, future: asyncio.Future[Any]) -> None:
         if not future.cancelled() and future.exception() is not None:
-            logger.error("an event of pod %s could not be stored", self._source.pod_id, exc_info=future.exception())
+            if not self._is_broken:
+                logger.error("an event of pod %s could not be stored", self._source.pod_id, exc_info=future.exception())
+            self._is_broken = True
             self._source.resend()
             return
         self._acknowledge_done()
@@ -225,6 +248,17 @@ class Intake:
         if acknowledged > self._acknowledged:
             self._acknowledged = acknowledged
             self._source.acknowledge(acknowledged)
+
+
+def _refused(names: str, error: Exception) -> Outcome:
+    """The end of an execution whose output files no other try would store."""
+    logger.error("output files cannot be stored", exc_info=error)
+    failure = Failure(
+        FailureKind.PLATFORM,
+        f"the output file {names} could not be stored: {error}",
+        "Trigger it again once the platform's health is good, or change where the output goes.",
+    )
+    return Outcome(ExecutionStatus.ERROR, clock.now(), failure=failure)
 
 
 def read_values(body: bytes, most_bytes: int) -> tuple[str | None, Failure | None]:

@@ -310,11 +310,18 @@ class LowLatencyLane:
             self._patience.pop(execution_id, None)
         except PodError:
             self._put_back([execution_id])  # the connection was lost just now
-        except BaseException as error:
-            if not is_passing(error):
-                self._put_back([execution_id])
-                raise
-            await self._set_aside(execution_id, error)
+        except Exception as error:
+            if is_passing(error):
+                await self._set_aside(execution_id, error)
+                return
+            logger.error("execution %s cannot be given", execution_id, exc_info=error)
+            failure = Failure(
+                FailureKind.PLATFORM, "the platform failed to run it", "The server's log has the details."
+            )
+            await self._workshop.records.fail(execution_id, ExecutionStatus.ERROR, failure)
+        except BaseException:
+            self._put_back([execution_id])
+            raise
 
     async def _set_aside(self, execution_id: str, error: BaseException) -> None:
         if self._dropped.is_set() or execution_id in self._waiting:  # a connection that was lost put it back already

@@ -11,6 +11,7 @@ from pathlib import Path
 from pipeyard.domain.executions import output_path
 from pipeyard.domain.mappings import Destination
 from pipeyard.domain.objects import object_key
+from pipeyard.errors import SyncError
 from pipeyard.ports import DataStore
 from pipeyard.store_ports import ExecutionStore
 
@@ -28,11 +29,15 @@ class OutputFiles:
         folder.mkdir(parents=True, exist_ok=True)
 
     async def write(self, execution_id: str, name: str, offset: int, chunk: bytes) -> None:
-        """Idempotent."""
-        await asyncio.to_thread(_write_at, self._folder / execution_id / name, offset, chunk)
+        """Idempotent. Raises SyncError when the chunks before are gone."""
+        if await asyncio.to_thread(_write_at, self._folder / execution_id / name, offset, chunk):
+            return
+        # An earlier server may have come to the end of the file, and not have said so to the pod.
+        if await self._files.find(output_path(execution_id, name)) is None:
+            raise SyncError("the beginning of the file is gone")
 
     async def complete(self, execution_id: str, name: str) -> None:
-        """The file is whole. Idempotent: after a restart it may be in the data store already."""
+        """The file is whole. Idempotent: after a restart it may be in the data store already. Raises SyncError."""
         place = self._folder / execution_id / name
         if await asyncio.to_thread(place.exists):
             await self._files.take(output_path(execution_id, name), place)
@@ -58,12 +63,19 @@ class OutputFiles:
                 self.forget(folder.name)
 
 
-def _write_at(place: Path, offset: int, chunk: bytes) -> None:
+def _write_at(place: Path, offset: int, chunk: bytes) -> bool:
+    """False when the file does not reach up to there."""
     place.parent.mkdir(exist_ok=True)
-    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
+        descriptor = os.open(place, os.O_WRONLY | (0 if offset else os.O_CREAT), 0o600)
+    except FileNotFoundError:
+        return False
+    try:
+        if os.fstat(descriptor).st_size < offset:
+            return False
         written = 0
         while written < len(chunk):
             written += os.pwrite(descriptor, chunk[written:], offset + written)
     finally:
         os.close(descriptor)
+    return True

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from pipeyard import clock
-from pipeyard.errors import PipeyardError, StoreError, UnavailableError
+from pipeyard.errors import PipeyardError, StoreError, SyncError, UnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -16,14 +17,20 @@ FIRST_DELAY_S = 0.25
 LONGEST_DELAY_S = 5.0
 PATIENCE_S = 600.0  # longer than a restart of a database or an object store; whoever waits for a result has left
 
+# What no other try changes: our own mistakes, and names that no file can have.
+_MISTAKES = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError)
+_WRONG_NAMES = frozenset({errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL})
+
 T = TypeVar("T")
 
 
 def is_passing(error: BaseException) -> bool:
     """Whether it may succeed next time. Errors of ours are answers, except those that say that something is away."""
     if isinstance(error, PipeyardError):
-        return isinstance(error, StoreError | UnavailableError)
-    return isinstance(error, Exception)
+        return isinstance(error, StoreError | UnavailableError) and not isinstance(error, SyncError)
+    if isinstance(error, OSError):
+        return error.errno not in _WRONG_NAMES
+    return isinstance(error, Exception) and not isinstance(error, _MISTAKES)
 
 
 class Patience:

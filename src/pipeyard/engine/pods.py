@@ -13,6 +13,7 @@ from pipeyard.domain.log_lines import Subject
 from pipeyard.domain.pods import PodPhase, PodRef
 from pipeyard.engine.intake import Intake, Records, read_failure
 from pipeyard.engine.links import PodLink
+from pipeyard.engine.patience import until_done
 from pipeyard.errors import PodError
 from pipeyard.pod import protocol
 from pipeyard.pod.protocol import FailureKind, Frame
@@ -72,15 +73,21 @@ class Pod:
 
     async def attend(self) -> None:
         """Stay connected until the pod is gone, then learn what it had begun, and remove it."""
-        while await self._is_alive():
-            await self._attach()
-        if self._intake is not None:
-            await self._intake.settle()
-        state = await self._runtime.inspect(self.ref)
-        self.started |= state.started
-        await self._runtime.stop(self.ref, 0)
-        self.gone.set()
-        self.freed.set()
+        what = f"pod {self.pod_id}"
+        try:
+            while await until_done(self._is_alive, what):
+                await until_done(self._attach, what)
+            if self._intake is not None:
+                await self._intake.settle()
+            state = await until_done(lambda: self._runtime.inspect(self.ref), what)
+            self.started |= state.started
+            await until_done(lambda: self._runtime.stop(self.ref, 0), what)
+        except Exception:
+            self.started |= self.in_flight.keys()  # nobody can tell: none of them may run twice
+            raise
+        finally:
+            self.gone.set()
+            self.freed.set()
 
     async def _is_alive(self) -> bool:
         state = await self._runtime.inspect(self.ref)

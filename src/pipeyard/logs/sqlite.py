@@ -48,6 +48,7 @@ STEPS = (
 )
 
 _ADD_EVENT = "INSERT INTO pod_events (pod_id, number, subject, subject_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_HAS_EVENT = "SELECT 1 FROM pod_events WHERE pod_id = ? AND number = ?"
 _ADD_LINE = "INSERT INTO lines (subject, subject_id, at, stream, pod_id, message) VALUES (?, ?, ?, ?, ?, ?)"
 _READ = """
     SELECT at, message, stream, pod_id FROM lines
@@ -115,15 +116,18 @@ class SqliteLogStore:
             raise StoreError(f"the log file {path} cannot be opened: {error}") from error
 
     def append(self, batch: LogBatch) -> asyncio.Future[None]:
-        """Store durably, in the order of the calls. A batch with a pod event that was stored before changes nothing."""
+        """See `ports.LogStore.append`."""
         subject, subject_id = batch.subject.value, batch.subject_id
         rows = [
             (subject, subject_id, to_epoch_ms(line.at), line.stream, line.pod_id, storable_text(line.message))
             for line in batch.lines
         ]
         event = None if batch.pod_event is None else (*batch.pod_event, subject, subject_id)
+        before = None if batch.pod_event is None or batch.after is None else (batch.pod_event[0], batch.after)
 
         def add(connection: sqlite3.Connection) -> None:
+            if before is not None and connection.execute(_HAS_EVENT, before).fetchone() is None:
+                raise StoreError("the lines before these could not be stored")
             if event is None or connection.execute(_ADD_EVENT, event).rowcount == 1:
                 connection.executemany(_ADD_LINE, rows)
 

@@ -85,6 +85,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Return when the pod has nothing left to do."""
+        self._after_children()  # the worker may have ended before its signal was caught
         while not self._done:
             self._step()
             for key, mask in self._selector.select(self._timeout_s()):
