@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 UV := .venv/bin/uv
 
-.PHONY: setup demo test check bench fuzz faults walk generate
+.PHONY: setup demo test check bench libraries fuzz faults walk generate
 
 setup: .venv/.ready .compat/.ready
 
@@ -44,6 +44,15 @@ bench: setup .bench/litserve/.ready
 .bench/litserve/.ready: bench/peers/litserve/requirements.txt | setup
 	$(UV) venv --quiet --clear --python .venv/bin/python .bench/litserve
 	$(UV) pip sync --quiet --compile-bytecode --require-hashes --python .bench/litserve/bin/python $<
+	touch $@
+
+# Elastic executions with each of the large libraries, forked from zygotes. Gigabytes, and minutes to fetch them.
+libraries: .bench/libraries/.ready
+	PIPEYARD_TEST_LIBRARIES=.bench/libraries .venv/bin/pytest -q -n 0 --timeout 0 tests/pod/test_zygote_libraries.py
+
+.bench/libraries/.ready: bench/libraries/requirements.txt | setup
+	$(UV) venv --quiet --clear --python .venv/bin/python .bench/libraries
+	$(UV) pip sync --quiet --compile-bytecode --require-hashes --python .bench/libraries/bin/python $<
 	touch $@
 
 # Ten thousand histories of schedulers that die, with clocks that jump; prints what happened in them. Then real servers that

@@ -1,7 +1,7 @@
 """What a pipeline wants done around the fork: `before_fork` and `after_fork` of `pipeyard_zygote.py` in its code.
 
-`before_fork` is called once in the zygote after the imports, `after_fork` in each worker before it imports the pipeline's
-module. A worker that is not forked calls both. Each may be left out.
+`before_fork` is called once in the zygote, after the imports; `after_fork` in each worker, before it imports the
+pipeline's module. A worker that is not forked calls both. Each may be left out.
 """
 
 from __future__ import annotations
