@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.pod.conftest import Pods
 
 from pipeyard.runtimes.process import ProcessRuntime
-from tests.pod.conftest import Pods
 
 LIBRARIES = os.environ.get("PIPEYARD_TEST_LIBRARIES", "")
 pytestmark = pytest.mark.skipif(not LIBRARIES, reason="make libraries")
@@ -55,7 +55,8 @@ PROGRAMS = {
         return model.predict(xgboost.DMatrix(x)).shape == (500,)
     """,
     "onnxruntime": """
-        return "CPUExecutionProvider" in onnxruntime.get_available_providers() and onnxruntime.SessionOptions() is not None
+        options = onnxruntime.SessionOptions()
+        return "CPUExecutionProvider" in onnxruntime.get_available_providers() and options is not None
     """,
 }
 
