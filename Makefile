@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 UV := .venv/bin/uv
 
-.PHONY: setup demo test check bench fuzz faults soak walk generate
+.PHONY: setup demo test check bench libraries fuzz faults soak walk generate
 
 setup: .venv/.ready .compat/.ready
 
@@ -46,8 +46,18 @@ bench: setup .bench/litserve/.ready
 	$(UV) pip sync --quiet --compile-bytecode --require-hashes --python .bench/litserve/bin/python $<
 	touch $@
 
+# Elastic executions with each of the large libraries, forked from zygotes. Gigabytes, and minutes to fetch them.
+libraries: .bench/libraries/.ready
+	PIPEYARD_TEST_LIBRARIES=.bench/libraries .venv/bin/pytest -q -n 0 --timeout 0 tests/pod/test_zygote_libraries.py
+
+.bench/libraries/.ready: bench/libraries/requirements.txt | setup
+	$(UV) venv --quiet --clear --python .venv/bin/python .bench/libraries
+	$(UV) pip sync --quiet --compile-bytecode --require-hashes --python .bench/libraries/bin/python $<
+	touch $@
+
 # Ten thousand histories of schedulers that die, with clocks that jump; prints what happened in them. A pipeline that prints
-# 1 GiB. Then real servers whose processes are killed and stopped, whose disk loses power, and whose calls fail one after the other: some hours in full.
+# 1 GiB. Then real servers whose processes are killed and stopped, whose disk loses power, and whose calls fail one after
+# the other: some hours in full.
 faults: setup
 	PIPEYARD_TEST_SEEDS=10000 .venv/bin/pytest -q -s --timeout 0 tests/engine/test_scheduler_faults.py
 	PIPEYARD_TEST_LOG_MIB=1024 PIPEYARD_TEST_BURST=100000 .venv/bin/pytest -q --timeout 0 tests/e2e/test_deaths.py

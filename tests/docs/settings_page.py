@@ -14,6 +14,7 @@ COMPUTED_DEFAULTS = {
     "elastic_max_pods": "one per core, at least 4",
     "elastic_ram_max_bytes": "half of the machine's memory",
     "pods_ram_max_bytes": "nine tenths of the machine's memory",
+    "zygotes_max_bytes": "a quarter of the machine's memory",
 }
 
 HEAD = """# Settings

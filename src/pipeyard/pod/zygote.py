@@ -31,6 +31,7 @@ def incubate() -> None:
     server = socket.socket(fileno=CHANNEL_FD)
     server.set_inheritable(False)
     order = json.loads(server.recv(PACKET_MAX_BYTES))
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime would start threads and open a database at its import
     before = set(sys.modules)
     worker.set_path()
     descriptors = forkable.open_descriptors()

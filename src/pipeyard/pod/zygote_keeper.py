@@ -34,9 +34,10 @@ def keep(connection_fd: int) -> None:
     place = launch.place_of(order, launch.create_files(order), has_places=True)
     try:
         prepared = isolation.leave(place)
-        users = os.open("/proc/self/ns/user", os.O_RDONLY)
+        own = os.open("/proc/self/ns", os.O_RDONLY | os.O_DIRECTORY)  # before the child takes this root away
+        users = os.open("user", os.O_RDONLY, dir_fd=own)
         if os.fork():
-            pids = os.open("/proc/self/ns/pid_for_children", os.O_RDONLY)
+            pids = os.open("pid_for_children", os.O_RDONLY, dir_fd=own)
             socket.send_fds(connection, [b"{}"], [users, pids])
             os._exit(0)
         isolation.enter(place, prepared)
@@ -44,6 +45,7 @@ def keep(connection_fd: int) -> None:
         connection.send(json.dumps({"reason": f"it cannot be isolated: {error}"}).encode())
         os._exit(1)
     os.close(users)
+    os.close(own)
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):
         os.dup2(null, descriptor)

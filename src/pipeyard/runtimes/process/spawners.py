@@ -47,7 +47,7 @@ class Spawners:
 
     def _start(self, python: Path) -> tuple[subprocess.Popen[bytes], socket.socket]:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        try:
             process = subprocess.Popen(
                 [str(python), "-I", "-S", str(self._program), "spawn", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
@@ -58,6 +58,11 @@ class Spawners:
                 cwd="/",
                 env={"LANG": "C.UTF-8"},  # the server's variables are none of a pod's business
             )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         return process, ours
 
     def _end(self, python: Path) -> None:
