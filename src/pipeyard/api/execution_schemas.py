@@ -13,6 +13,7 @@ from pipeyard.api.operations import (
     INSTANT,
     NAME,
     TEXT,
+    WHOLE,
     Answer,
     Json,
     array,
@@ -48,12 +49,16 @@ _STEP = record(
 )
 _FAILURE = record({"kind": TEXT, "message": TEXT, "remedy": maybe(TEXT), "traceback": maybe(TEXT)})
 
+_ATTEMPT = record(
+    {"number": WHOLE, "status": STATUS, "start_date": maybe(INSTANT), "end_date": maybe(INSTANT)}, {"failure": _FAILURE}
+)
+
 _DUE = {"due_at": INSTANT}  # of a tick
 
 EXECUTIONS = array(record(_ROW, _DUE))
 EXECUTION = record(
     {**_ROW, "steps": array(_STEP), "inputs": EXECUTION_INPUTS, "outputs": EXECUTION_OUTPUTS},
-    _DUE | {"failure": _FAILURE},
+    _DUE | {"failure": _FAILURE, "attempts": array(_ATTEMPT), "retry_at": INSTANT},
 )
 OUTPUTS = record({"outputs": EXECUTION_OUTPUTS})
 LATEST = record({"execution_id": maybe(EXECUTION_ID)})

@@ -22,7 +22,7 @@ from pipeyard.api.execution_schemas import (
     VALUE,
 )
 from pipeyard.api.json_answers import json_answer
-from pipeyard.api.log_schemas import LOG, LOG_RANGE
+from pipeyard.api.log_schemas import EXECUTION_LOG_RANGE, LOG
 from pipeyard.api.log_streams import FOLLOW, log_stream
 from pipeyard.api.operations import (
     EXECUTION_ID,
@@ -161,11 +161,12 @@ async def get_execution(
     """With its values, unless `include_io_values=false`."""
     execution = await hub.executions.get(environment.id, execution_id)
     pipeline = await hub.pipelines.get(environment.id, execution.pipeline_name)
+    attempts = await hub.executions.attempts(execution)
     if not parse_flag("include_io_values", request.query_params.get("include_io_values", "true")):
-        return json_answer(execution_shape(execution, pipeline, None, None))
+        return json_answer(execution_shape(execution, pipeline, attempts, None, None))
     inputs = await hub.executions.input_values(execution.id)
     outputs = await hub.executions.output_values(execution.id)
-    return json_answer(execution_shape(execution, pipeline, inputs, outputs))
+    return json_answer(execution_shape(execution, pipeline, attempts, inputs, outputs))
 
 
 @router.get(
@@ -215,13 +216,13 @@ async def get_execution_input(
 @router.post(
     "/executions/{execution_id}/logs",
     summary="The log of an execution",
-    **operation({200: ("A list with one list: its lines", array(LOG))}, body=LOG_RANGE),
+    **operation({200: ("A list with one list: its lines", array(LOG))}, body=EXECUTION_LOG_RANGE),
 )
 async def read_execution_logs(
     execution_id: ExecutionId, request: Request, hub: Hub, environment: Place, caller: AnyCaller
 ) -> Response:
-    """A list with one list of lines (wire.md 3.7)."""
-    lines = await hub.executions.read_logs(environment.id, execution_id, await read_log_range(request))
+    """A list with one list of lines: of all attempts, or of one."""
+    lines = await hub.executions.read_logs(environment.id, execution_id, await read_log_range(request, "attempt"))
     return json_answer([[log_row(line) for line in lines]])
 
 

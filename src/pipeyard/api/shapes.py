@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeyard.clock import to_wire
 from pipeyard.domain.deployments import Deployment
-from pipeyard.domain.executions import Execution, ExecutionSummary, Failure
+from pipeyard.domain.executions import Attempt, Execution, ExecutionStatus, ExecutionSummary, Failure
 from pipeyard.domain.log_lines import LogLine
 from pipeyard.domain.mappings import (
     DESTINATION_KEYS,
@@ -20,6 +20,7 @@ from pipeyard.domain.mappings import (
 )
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.pipelines import ContainerConfig, Input, Output, Pipeline
+from pipeyard.domain.retries import NO_RETRIES
 from pipeyard.domain.schedule_descriptions import describe
 from pipeyard.domain.schedules import Schedule
 
@@ -104,6 +105,9 @@ def deployment_shape(deployment: Deployment, pods: Sequence[tuple[str, str]], *,
     shape |= _without_none(
         {name: getattr(deployment, name) for name in ("execution_timeout_s", "queue_timeout_s", "start_timeout_s")}
     )
+    if deployment.retries != NO_RETRIES:
+        retries = deployment.retries
+        shape |= {"retries": retries.count, "retry_delay_s": retries.delay_s, "retry_on": list(retries.on)}
     if deployment.mode is Mode.LOW_LATENCY:
         resources = deployment.resources
         shape["enable_parallel_executions"] = resources.enable_parallel_executions
@@ -191,7 +195,11 @@ def execution_row(execution: Execution | ExecutionSummary) -> Json:
 
 
 def execution_shape(
-    execution: Execution, pipeline: Pipeline, inputs: Mapping[str, Any] | None, outputs: Mapping[str, Any] | None
+    execution: Execution,
+    pipeline: Pipeline,
+    attempts: Sequence[Attempt],
+    inputs: Mapping[str, Any] | None,
+    outputs: Mapping[str, Any] | None,
 ) -> Json:
     """`GET /executions/{id}`; without values where those are None."""
     config = pipeline.declaration.container_config
@@ -212,7 +220,31 @@ def execution_shape(
         "inputs": [_execution_input(mapping, inputs) for mapping in execution.inputs_mapping],
         "outputs": execution_outputs(execution, outputs),
     }
-    return shape | failure_shape(execution.failure)
+    return shape | failure_shape(execution.failure) | _attempts_shape(execution, attempts)
+
+
+def _attempts_shape(execution: Execution, before: Sequence[Attempt]) -> Json:
+    """Of one that was tried again; the last attempt is what the execution itself says."""
+    if not before:
+        return {}
+    last = {
+        "number": execution.attempt,
+        "status": execution.status.value,
+        "start_date": to_wire(execution.started_at),
+        "end_date": to_wire(execution.ended_at),
+    } | failure_shape(execution.failure)
+    rows = [
+        {
+            "number": one.number,
+            "status": one.status.value,
+            "start_date": to_wire(one.started_at),
+            "end_date": to_wire(one.ended_at),
+        }
+        | failure_shape(one.failure)
+        for one in before
+    ]
+    waits = {"retry_at": to_wire(execution.retry_at)} if execution.status is ExecutionStatus.PENDING else {}
+    return {"attempts": [*rows, last]} | waits
 
 
 def cancelled_shape(execution: Execution) -> Json:

@@ -33,6 +33,7 @@ class LogBatch:
     subject_id: str
     lines: tuple[LogLine, ...]
     pod_event: tuple[str, int] | None = None
+    attempt: int = 1  # of the execution
 
 
 @dataclass(frozen=True)
@@ -42,3 +43,4 @@ class LogRange:
     from_at: datetime | None = None
     to_at: datetime | None = None
     limit: int | None = None
+    attempt: int | None = None  # of the execution; None: all of them

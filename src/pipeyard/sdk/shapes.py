@@ -171,6 +171,9 @@ class Deployment(TypedDict):
     execution_timeout_s: NotRequired[int]
     queue_timeout_s: NotRequired[int]
     start_timeout_s: NotRequired[int]
+    retries: NotRequired[int]
+    retry_delay_s: NotRequired[int]
+    retry_on: NotRequired[list[str]]
     enable_parallel_executions: NotRequired[bool]
     max_parallel_executions_per_pod: NotRequired[int]
     ram_request: NotRequired[str]
@@ -244,13 +247,25 @@ class ExecutionFailure(TypedDict):
     traceback: str | None
 
 
+class ExecutionAttempt(TypedDict):
+    """An attempt of an execution that was tried again."""
+
+    number: int
+    status: str
+    start_date: str | None
+    end_date: str | None
+    failure: NotRequired[ExecutionFailure]
+
+
 class Execution(ExecutionRow):
-    """An execution. `failure` is there when it did not succeed."""
+    """An execution. `failure` is there when it did not succeed, `attempts` when it was tried again."""
 
     steps: list[dict[str, Any]]
     inputs: list[ExecutionInput]
     outputs: list[ExecutionOutput]
     failure: NotRequired[ExecutionFailure]
+    attempts: NotRequired[list[ExecutionAttempt]]
+    retry_at: NotRequired[str]
 
 
 class ExecutionResult(TypedDict):

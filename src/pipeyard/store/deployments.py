@@ -14,6 +14,7 @@ from pipeyard.domain.deployments import Deployment, DeploymentStatus, Resources
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import storable_text
 from pipeyard.domain.records import mappings_from_json
+from pipeyard.domain.retries import retries_from_json, retries_to_json
 from pipeyard.domain.schedule_options import Overlap, ScheduleOptions
 from pipeyard.domain.schedules import UTC, Schedule
 from pipeyard.errors import ConflictError
@@ -58,7 +59,7 @@ _SET_STATUS = update(deployments).where(_THIS).values(status=bindparam("new_stat
 _CHANGEABLE = (
     *("is_enabled", "mappings", "endpoint_token", "updated_at", "updated_by"),
     *("schedule", "schedule_time_zone", "schedule_jitter_s", "schedule_paused_until"),
-    *("schedule_overlap", "schedule_catch_up_s"),
+    *("schedule_overlap", "schedule_catch_up_s", "retries"),
 )
 _UPDATE = update(deployments).where(_THIS).values({name: bindparam(f"new_{name}") for name in _CHANGEABLE})
 _RESCHEDULE = _UPDATE.values(next_fire_at=bindparam("new_next_fire_at"), wake_at=bindparam("new_wake_at"))
@@ -213,6 +214,7 @@ class DeploymentRows(Rows):
             "endpoint_id": deployment.endpoint_id,
             "queue_timeout_s": deployment.queue_timeout_s,
             "start_timeout_s": deployment.start_timeout_s,
+            "retries": retries_to_json(deployment.retries),
         }
 
     def _from_row(self, row: Record) -> Deployment:
@@ -258,6 +260,7 @@ class DeploymentRows(Rows):
             endpoint_id=row.endpoint_id,
             queue_timeout_s=row.queue_timeout_s,
             start_timeout_s=row.start_timeout_s,
+            retries=retries_from_json(row.retries),
         )
 
 
