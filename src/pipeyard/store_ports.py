@@ -11,6 +11,7 @@ from typing import Protocol
 
 from pipeyard.domain.deployments import Deployment, DeploymentStatus
 from pipeyard.domain.executions import (
+    Attempt,
     Execution,
     ExecutionFilter,
     ExecutionStatus,
@@ -128,14 +129,20 @@ class ExecutionStore(Protocol):
         """Store it as Pending. Raises ConflictError when the id is taken or its pipeline or deployment is gone."""
         ...
 
-    def start_execution(self, execution_id: str, server_id: str, started_at: datetime) -> Awaitable[bool]:
-        """Pending to Running. False when it was not Pending or not ours."""
+    def start_execution(
+        self, execution_id: str, server_id: str, started_at: datetime, attempt: int = 1
+    ) -> Awaitable[bool]:
+        """Pending to Running. False when it was not Pending, is in another attempt, or is not ours."""
         ...
 
     def finish_execution(self, execution_id: str, server_id: str, outcome: Outcome) -> Awaitable[bool]:
         """Open to final. False when it was final already, is not ours, or is gone: drop the result then."""
         ...
 
+    def retry_execution(
+        self, execution_id: str, server_id: str, outcome: Outcome, retry_at: datetime
+    ) -> Awaitable[bool]: ...  # open to Pending again; the attempt that ended so is kept, its metrics are not
+    async def list_attempts(self, execution_id: str) -> Sequence[Attempt]: ...  # that were followed by another
     def finish_waiting(self, execution_id: str, server_id: str, outcome: Outcome) -> Awaitable[bool]: ...  # if Pending
     async def adopt_executions(self, server_id: str) -> int:
         """Take over every open execution of servers that are gone. How many."""

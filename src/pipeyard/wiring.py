@@ -21,6 +21,7 @@ from pipeyard.engine.output_files import OutputFiles
 from pipeyard.engine.places import Places
 from pipeyard.engine.queue_clock import QueueClock
 from pipeyard.engine.retention import Retention
+from pipeyard.engine.retrying import Retrying
 from pipeyard.engine.sampler import Sampler
 from pipeyard.engine.scheduler import Scheduler
 from pipeyard.engine.workshop import Workshop
@@ -74,7 +75,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
     server_id = uuid.uuid4().hex
     await store.add_server(server_id, clock.now())
     notices, places = Notices(), Places(settings.queue_max_executions, settings.queue_max_total_executions)
-    queue_clock = QueueClock()
+    queue_clock, retrying = QueueClock(), Retrying()
     disk = DiskWatch(folder.root, (store, adapters.logs), settings.disk_reserve_bytes)
     logs = FollowedLogs(adapters.logs, notices)
     identities = IdentityService(store, folder.signing_key(), settings.access_token_ttl_s)
@@ -86,6 +87,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
             scheduler.look_again()
         fire_times.ended(execution_id)
         queue_clock.forget(execution_id)
+        retrying.forget(execution_id)
         if outcome is not None:
             meters.execution_ended(outcome.status, outcome.failure)
             notices.tell(execution_id, outcome)
@@ -100,7 +102,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
         images=adapters.images,
         folders=folders,
         files=files,
-        records=Records(store, logs, output_files, server_id, settings.values_max_bytes, ended, fire_times),
+        records=Records(store, logs, output_files, server_id, settings.values_max_bytes, ended, fire_times, retrying),
         identities=identities,
         tasks=GuardedTasks(),
         variables=variables,

@@ -21,6 +21,7 @@ from pipeyard.domain.pipelines import (
     TemplateReference,
 )
 from pipeyard.domain.records import mappings_to_json
+from pipeyard.domain.retries import Retries
 from pipeyard.domain.users import Environment
 from pipeyard.domain.values import DataType
 
@@ -88,6 +89,7 @@ def deployment(name: str = "live", of: str = "train", environment_name: str = "d
         endpoint_id=f"endpoint-{name}",
         queue_timeout_s=7,
         start_timeout_s=8,
+        retries=Retries(2, 3, ("lost",)),
     )
     return replace(made, **changes)
 

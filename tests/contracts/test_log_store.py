@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -208,3 +209,11 @@ async def test_what_was_trimmed_is_not_used_any_more(logs: LogStore) -> None:
     await logs.trim(0, 1000, lambda *_: False)
     assert await logs.used_bytes() < used_bytes - 900_000
     await logs.check()
+
+
+async def test_each_attempt_of_an_execution_has_lines_of_its_own(logs: LogStore) -> None:
+    for attempt in (1, 2):
+        await logs.append(replace(batch(line(f"in attempt {attempt}")), attempt=attempt))
+    assert await messages(logs, span=LogRange(attempt=1)) == ["in attempt 1"]
+    assert await messages(logs, span=LogRange(attempt=2)) == ["in attempt 2"]
+    assert await messages(logs) == ["in attempt 1", "in attempt 2"]

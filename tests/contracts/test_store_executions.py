@@ -33,6 +33,7 @@ from pipeyard.domain.executions import (
     Outcome,
     PendingExecution,
 )
+from pipeyard.domain.metrics import MetricKind, MetricOwner, MetricQuery, record_one
 from pipeyard.errors import ConflictError
 from pipeyard.store_ports import Store
 
@@ -268,6 +269,46 @@ async def test_the_end_of_what_waits_ends_nothing_that_runs_or_is_another_server
         assert not await store.finish_waiting(name, "s1", failed())
     statuses = [await store.get_status(name) for name in ("waits", "runs", "other")]
     assert statuses == [ExecutionStatus.FAILED, ExecutionStatus.RUNNING, ExecutionStatus.PENDING]
+
+
+async def test_an_attempt_that_is_followed_by_another_is_kept_and_its_late_news_change_nothing(store: Store) -> None:
+    await store.add_execution(execution("x", deployed_as="live", retries_json="[2, 0, []]"), "s1")
+    await store.record_value(record_one("x", "loss", 1, later(0)))
+    assert await store.start_execution("x", "s1", later(1))
+    assert await store.retry_execution("x", "s1", replace(failed(), attempt=1), later(9))
+    waiting = await store.get_pending("x")
+    assert waiting is not None
+    assert (waiting.status, waiting.attempt, waiting.retry_at) == (ExecutionStatus.PENDING, 2, later(9))
+    assert waiting.retries_json == "[2, 0, []]"
+    assert not await store.start_execution("x", "s1", later(1), 1)
+    assert not await store.finish_execution("x", "s1", replace(failed(), attempt=1))
+    assert not await store.finish_waiting("x", "s1", replace(failed(), attempt=1))
+    assert not await store.retry_execution("x", "s1", replace(failed(), attempt=1), later(9))
+    assert not await store.retry_execution("x", "s2", replace(failed(), attempt=2), later(9))
+    metrics = await store.list_metrics(MetricQuery(MetricKind.SINGLE, MetricOwner.EXECUTION, "x", None, limit=10))
+    assert metrics.metrics == []
+    assert await store.start_execution("x", "s1", later(10), 2)
+    assert await store.finish_execution("x", "s1", replace(succeeded(), attempt=2))
+    found = await store.get_execution("x")
+    assert found is not None
+    assert (found.status, found.attempt, found.started_at, found.failure) == (
+        ExecutionStatus.SUCCEEDED,
+        2,
+        later(10),
+        None,
+    )
+    (first,) = await store.list_attempts("x")
+    assert (first.number, first.status, first.started_at, first.ended_at) == (
+        1,
+        ExecutionStatus.FAILED,
+        later(1),
+        later(3),
+    )
+    assert first.failure is not None
+    assert first.failure.kind == "raised"
+    assert not await store.retry_execution("x", "s1", failed(), later(11))
+    assert await store.delete_execution("x")
+    assert await store.list_attempts("x") == []
 
 
 async def test_only_what_has_ended_can_be_deleted(store: Store) -> None:

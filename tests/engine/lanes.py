@@ -15,6 +15,7 @@ from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.pods import PodFailure, PodRef
 from pipeyard.engine.admission import Admission
 from pipeyard.engine.guarded_tasks import GuardedTasks
+from pipeyard.engine.retrying import Retrying
 from pipeyard.errors import UnavailableError
 
 NOTHING = Claim()
@@ -60,12 +61,15 @@ class PodInMemory:
         self.welcomed, self.ready, self.gone, self.freed = (asyncio.Event() for _ in range(4))
         self.welcomed.set()
         self.ready.set()
-        self.in_flight: dict[str, None] = {}
+        self.in_flight: dict[str, int] = {}
         self.started: set[str] = set()
         self.exit_failure = None
         self.told_to_stop = False
         self.in_threads = self.ended_for_cancelled = False
         self.cancelled: list[str] = []
+
+    def has_begun(self, execution_id: str) -> bool:
+        return execution_id in self.started
 
     def cancel(self, execution_id: str) -> None:
         self.cancelled.append(execution_id)
@@ -115,6 +119,7 @@ class WorkshopInMemory:
     is_slow: bool = False  # pods take for ever to be ready
     lines: list[str] = field(default_factory=list)
     server_id: str = "s"
+    retrying: Retrying = field(default_factory=Retrying)
     status: ExecutionStatus = ExecutionStatus.PENDING  # of every execution
 
     @property
@@ -161,7 +166,9 @@ class WorkshopInMemory:
         self.ends[execution_id] = outcome.status, outcome.failure
         return True
 
-    async def fail(self, execution_id: str, status: ExecutionStatus, failure: Failure) -> None:
+    async def fail(
+        self, execution_id: str, status: ExecutionStatus, failure: Failure, attempt: int | None = None
+    ) -> None:
         self.ends[execution_id] = status, failure
 
     def ended(self, execution_id: str, outcome: object) -> None:
@@ -194,7 +201,7 @@ class WorkshopInMemory:
 
     async def give(self, pod: PodInMemory, execution: PendingExecution, *timeouts_s: int | None) -> bool:
         await self.check_inputs(execution)
-        pod.in_flight[execution.id] = None
+        pod.in_flight[execution.id] = execution.attempt
         self.given.append((pod.pod_id, execution.id))
         return True
 

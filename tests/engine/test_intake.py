@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from pipeyard.domain.executions import Execution, ExecutionStatus, Outcome
+from pipeyard.domain.executions import Execution, ExecutionStatus, Outcome, PendingExecution
 from pipeyard.domain.log_lines import LogBatch, Subject
 from pipeyard.domain.mappings import Destination, OutputMapping
 from pipeyard.domain.values import DataType
 from pipeyard.engine.intake import Intake, Records
 from pipeyard.engine.output_files import OutputFiles
+from pipeyard.engine.retrying import Retrying
 from pipeyard.errors import InvalidInputError, SyncError
 from pipeyard.monitoring.prometheus import PrometheusMeters
 from pipeyard.pod.protocol import Frame
@@ -30,16 +31,25 @@ class SlowStores:
         self.calls: list[tuple[str, Any]] = []
         self.writes: dict[str, asyncio.Future[Any]] = {}
         self.execution: Execution | None = None
+        self.status = ExecutionStatus.SUCCEEDED
 
     def _write(self, name: str, what: Any) -> asyncio.Future[Any]:
         self.calls.append((name, what))
         return self.writes.setdefault(name, asyncio.get_running_loop().create_future())
 
-    def start_execution(self, execution_id: str, server_id: str, at: Any) -> asyncio.Future[Any]:
+    def start_execution(self, execution_id: str, server_id: str, at: Any, attempt: int) -> asyncio.Future[Any]:
         return self._write("start", execution_id)
 
     def finish_execution(self, execution_id: str, server_id: str, outcome: Outcome) -> asyncio.Future[Any]:
         return self._write("finish", outcome)
+
+    def retry_execution(
+        self, execution_id: str, server_id: str, outcome: Outcome, retry_at: datetime
+    ) -> asyncio.Future[Any]:
+        return self._write("retry", (outcome, retry_at))
+
+    async def get_status(self, execution_id: str) -> ExecutionStatus:
+        return self.status
 
     def append(self, batch: LogBatch) -> asyncio.Future[Any]:
         return self._write("log", batch)
@@ -65,12 +75,13 @@ class Source:
         self.acknowledged: list[int] = []
         self.forgotten: list[str] = []
         self.resends = 0
+        self.attempt = 1
 
     def acknowledge(self, number: int) -> None:
         self.acknowledged.append(number)
 
-    def has(self, execution_id: str) -> bool:
-        return execution_id == "e" and execution_id not in self.forgotten
+    def has(self, execution_id: str, attempt: int) -> bool:
+        return execution_id == "e" and attempt == self.attempt and execution_id not in self.forgotten
 
     def forget(self, execution_id: str) -> None:
         self.forgotten.append(execution_id)
@@ -92,7 +103,9 @@ class Scene:
             LIMIT,
             lambda execution_id, outcome: self.ended.append((execution_id, outcome is not None)),
             FireTimes(PrometheusMeters()),
+            Retrying(),
         )
+        self.retrying = records.retrying
         self.intake = Intake(self.source, records, acknowledged)
 
     def take(self, number: int, kind: str, body: bytes = b"", **header: Any) -> None:
@@ -353,3 +366,51 @@ async def test_nothing_else_reaches_the_data_store(
     for _ in range(5):
         await asyncio.sleep(0)
     assert scene.stores.names == ["finish"]
+
+
+WITH_RETRIES = PendingExecution(
+    "e", "e", "p", "d", "", "", ExecutionStatus.RUNNING, retries_json='[1, 0, ["raised", "lost"]]'
+)
+RAISED = {"outcome": "failed", "failure": {"kind": "raised", "message": "no"}}
+
+
+@pytest.mark.anyio
+async def test_an_attempt_that_failed_is_followed_by_another_and_the_last_one_is_the_end(scene: Scene) -> None:
+    submitted: list[PendingExecution] = []
+    scene.retrying.submit = submitted.append
+    scene.retrying.watch(WITH_RETRIES)
+    scene.take(1, "finished", b"{}", **RAISED)
+    await asyncio.sleep(0)
+    assert scene.stores.names == ["retry"]
+    await scene.done("retry")
+    assert scene.ended == []
+    assert [(one.attempt, one.status) for one in submitted] == [(2, ExecutionStatus.PENDING)]
+    scene.source.forgotten.clear()
+    scene.source.attempt = 2
+    scene.take(2, "finished", b"{}", **RAISED)  # of the first attempt, sent again
+    scene.take(3, "finished", b"{}", **RAISED, attempt=2)
+    await asyncio.sleep(0)
+    assert scene.stores.names == ["retry", "finish"]
+    await scene.done("finish")
+    assert scene.ended == [("e", True)]
+
+
+@pytest.mark.anyio
+async def test_a_success_and_a_failure_of_another_kind_are_final(scene: Scene) -> None:
+    for number, end in enumerate(({"outcome": "succeeded"}, {"outcome": "failed", "failure": {"kind": "exited"}}), 1):
+        scene.retrying.watch(WITH_RETRIES)
+        scene.take(number, "finished", b"{}", **end)
+        await asyncio.sleep(0)
+        assert scene.stores.names[-1] == "finish"
+        await scene.done("finish")
+        scene.source.forgotten.clear()
+
+
+@pytest.mark.anyio
+async def test_the_end_of_an_attempt_that_was_followed_by_another_ends_nothing(scene: Scene) -> None:
+    scene.stores.status = ExecutionStatus.PENDING  # in its second attempt
+    scene.take(1, "finished", b"{}", **RAISED)
+    await asyncio.sleep(0)
+    await scene.done("finish", False)
+    assert scene.ended == []
+    assert scene.source.forgotten == ["e"]

@@ -19,6 +19,7 @@ from pipeyard.engine.builder import Builder
 from pipeyard.engine.guarded_tasks import GuardedTasks
 from pipeyard.engine.intake import Records
 from pipeyard.engine.pods import Order
+from pipeyard.engine.retrying import Retrying
 from pipeyard.engine.workshop import Workshop
 from pipeyard.errors import StoreError, UnavailableError
 from pipeyard.monitoring.prometheus import PrometheusMeters
@@ -69,10 +70,10 @@ class Link:
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
-        self.in_flight: dict[str, None] = {}
+        self.in_flight: dict[str, int] = {}
 
     async def send(self, order: Order, variables: object, files: object) -> bool:
-        self.in_flight[order.execution_id] = None
+        self.in_flight[order.execution_id] = order.attempt
         if self.error is not None:
             raise self.error
         return True
@@ -106,6 +107,7 @@ def workshop(tables: Any, tasks: GuardedTasks, folders: Any = UNUSED) -> Worksho
             100,
             lambda one, outcome: ended.append((one, outcome is not None)),
             UNUSED,
+            Retrying(),
         ),
         identities=UNUSED,
         tasks=tasks,
@@ -165,4 +167,4 @@ async def test_an_execution_that_cannot_be_given_for_too_long_says_what_was_away
 async def test_an_execution_that_was_given_is_in_the_pod(tasks: GuardedTasks) -> None:
     pod = Link()
     assert await workshop(Tables(0), tasks).give(pod, EXECUTION, None)  # type: ignore[arg-type]
-    assert pod.in_flight == {"one": None}
+    assert pod.in_flight == {"one": 1}

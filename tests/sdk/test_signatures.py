@@ -64,6 +64,9 @@ def test_create_deployment_is_the_product_pages() -> None:
         "schedule_catch_up_s": None,
         "queue_timeout_s": None,
         "start_timeout_s": None,
+        "retries": None,
+        "retry_delay_s": None,
+        "retry_on": None,
     }
 
 

@@ -22,6 +22,7 @@ from pipeyard.api.operations import (
 from pipeyard.domain.deployments import EXECUTION_TIMEOUT_LIMIT_S, PARALLEL_EXECUTIONS_LIMIT, DeploymentStatus
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import TOKEN_PATTERN
+from pipeyard.domain.retries import RETRIABLE, RETRIES_LIMIT, RETRY_DELAY_LIMIT_S
 from pipeyard.domain.schedule_options import CATCH_UP_LEAST_S, CATCH_UP_LIMIT_S, JITTER_LIMIT_S, Overlap
 from pipeyard.services.fires import BACKFILL_DEFAULT, BACKFILL_MAX
 
@@ -47,6 +48,11 @@ _SCHEDULE_OPTIONS: Json = {
     "schedule_paused_until": {"type": "string", "format": "date-time"},
     "schedule_overlap": choice(*Overlap),
     "schedule_catch_up_s": {"type": "integer", "minimum": CATCH_UP_LEAST_S, "maximum": CATCH_UP_LIMIT_S},
+}
+_RETRIES: Json = {
+    "retries": {"type": "integer", "minimum": 0, "maximum": RETRIES_LIMIT},
+    "retry_delay_s": {"type": "integer", "minimum": 0, "maximum": RETRY_DELAY_LIMIT_S},
+    "retry_on": array(choice(*RETRIABLE)) | {"minItems": 1},
 }
 _IN_WORDS: Json = {"type": "string", "examples": ["Every 2 minutes"]}
 _BACKFILL_MAX: Json = {"type": "integer", "minimum": 1, "maximum": BACKFILL_MAX, "default": BACKFILL_DEFAULT}
@@ -77,6 +83,7 @@ DEPLOYMENT = record(
         "execution_timeout_s": WHOLE,
         "queue_timeout_s": WHOLE,
         "start_timeout_s": WHOLE,
+        **_RETRIES,
         "enable_parallel_executions": FLAG,
         "max_parallel_executions_per_pod": WHOLE,
         "ram_request": TEXT,
@@ -105,6 +112,7 @@ _OPTIONS: Json = {
     "execution_timeout_s": maybe(_TIMEOUT),
     "queue_timeout_s": maybe(_TIMEOUT),
     "start_timeout_s": maybe(_TIMEOUT),
+    **{name: maybe(schema) for name, schema in _RETRIES.items()},
     "enable_parallel_executions": maybe(FLAG),
     "max_parallel_executions_per_pod": maybe(_AT_ONCE),
     "ram_request": maybe(RAM),
@@ -136,6 +144,7 @@ UPDATE: Json = {
             )
         ),
         record({}, {"schedule": SCHEDULE} | _SCHEDULE_OPTIONS) | {"minProperties": 1},
+        record({}, _RETRIES) | {"minProperties": 1},
     ]
 }
 FIRE_TIMES = record({"fire_times": array(record({"due_at": INSTANT, "local_time": TEXT}))})

@@ -47,7 +47,7 @@ _STEP = record(
         "origin": choice(*Origin),
     }
 )
-FAILURE_FIELDS: Json = {
+_FAILURE: Json = {
     "kind": TEXT,
     "message": TEXT,
     "remedy": maybe(TEXT),
@@ -56,19 +56,30 @@ FAILURE_FIELDS: Json = {
     "exit_code": maybe(WHOLE),
     "peak_memory_bytes": maybe(WHOLE),
     "memory_limit_bytes": maybe(WHOLE),
-    "last_log_lines": array(record({"stream": TEXT, "message": TEXT})),
 }
+FAILURE_FIELDS: Json = {**_FAILURE, "last_log_lines": array(record({"stream": TEXT, "message": TEXT}))}
+
+_ATTEMPT = record(
+    {"number": WHOLE, "status": STATUS, "start_date": maybe(INSTANT), "end_date": maybe(INSTANT)},
+    {"failure": record(_FAILURE)},
+)
 
 _DUE = {"due_at": INSTANT}  # of a tick
 
 EXECUTIONS = array(record(_ROW, _DUE))
 EXECUTION = record(
     {**_ROW, "steps": array(_STEP), "inputs": EXECUTION_INPUTS, "outputs": EXECUTION_OUTPUTS},
-    _DUE | {"failure": record(FAILURE_FIELDS), "pending_reason": TEXT},
+    _DUE
+    | {
+        "failure": record(FAILURE_FIELDS),
+        "pending_reason": TEXT,
+        "attempts": array(_ATTEMPT),
+        "retry_at": INSTANT,
+    },
 )
 OUTPUTS = record({"outputs": EXECUTION_OUTPUTS})
 LATEST = record({"execution_id": maybe(EXECUTION_ID)})
-CANCELLED = record({"execution_id": EXECUTION_ID, "status": STATUS, "failure": record(FAILURE_FIELDS)})
+CANCELLED = record({"execution_id": EXECUTION_ID, "status": STATUS, "failure": record(_FAILURE)})
 DELETED = record({"execution_id": EXECUTION_ID})
 VALUE = Answer("The value, or the bytes of a file; null when there is none", ANY, {BYTES: FILE})
 

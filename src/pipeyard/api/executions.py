@@ -22,7 +22,7 @@ from pipeyard.api.execution_schemas import (
     VALUE,
 )
 from pipeyard.api.json_answers import json_answer
-from pipeyard.api.log_schemas import LOG, LOG_RANGE
+from pipeyard.api.log_schemas import EXECUTION_LOG_RANGE, LOG
 from pipeyard.api.log_streams import FOLLOW, log_stream
 from pipeyard.api.operations import (
     EXECUTION_ID,
@@ -50,6 +50,7 @@ from pipeyard.api.queries import (
     read_whole,
 )
 from pipeyard.api.shapes import (
+    attempts_shape,
     cancelled_shape,
     execution_outputs,
     execution_row,
@@ -177,7 +178,7 @@ async def get_execution(
         shape["failure"] = failure_shape(execution.failure, await hub.executions.read_last_lines(execution))
     if execution.status is ExecutionStatus.PENDING:
         shape["pending_reason"] = hub.pending_reason(execution.id, execution.deployment_id)
-    return json_answer(shape)
+    return json_answer(shape | attempts_shape(execution, await hub.executions.attempts(execution)))
 
 
 @router.get(
@@ -227,13 +228,13 @@ async def get_execution_input(
 @router.post(
     "/executions/{execution_id}/logs",
     summary="The log of an execution",
-    **operation({200: ("A list with one list: its lines", array(LOG))}, body=LOG_RANGE),
+    **operation({200: ("A list with one list: its lines", array(LOG))}, body=EXECUTION_LOG_RANGE),
 )
 async def read_execution_logs(
     execution_id: ExecutionId, request: Request, hub: Hub, environment: Place, caller: AnyCaller
 ) -> Response:
-    """A list with one list of lines (wire.md 3.7)."""
-    lines = await hub.executions.read_logs(environment.id, execution_id, await read_log_range(request))
+    """A list with one list of lines: of all attempts, or of one."""
+    lines = await hub.executions.read_logs(environment.id, execution_id, await read_log_range(request, "attempt"))
     return json_answer([[log_row(line) for line in lines]])
 
 

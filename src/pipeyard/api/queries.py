@@ -12,6 +12,7 @@ from starlette.requests import Request
 from pipeyard import clock
 from pipeyard.domain.log_lines import LogRange
 from pipeyard.domain.names import check_keys, shown
+from pipeyard.domain.retries import RETRIES_LIMIT
 from pipeyard.errors import InvalidInputError
 from pipeyard.pod.depth import DEPTH_MAX, is_too_deep
 
@@ -123,10 +124,11 @@ def read_instant(fields: Mapping[str, Any], name: str) -> datetime:
     raise InvalidInputError(name, f"{shown(value)} is not usable", allowed)
 
 
-async def read_log_range(request: Request) -> LogRange:
-    """`from`, `to` in milliseconds since 1970 and `limit` of a logs request. Raises InvalidInputError."""
+async def read_log_range(request: Request, *more: str) -> LogRange:
+    """`from`, `to` in milliseconds since 1970 and `limit` of a logs request, and `more`. Raises InvalidInputError."""
     fields = await read_object(request)
-    check_keys("", fields, ("from", "to", "limit"))
+    check_keys("", fields, ("from", "to", "limit", *more))
+    attempt = fields.get("attempt")
     numbers = {}
     for key, most in (("from", LATEST_MS), ("to", LATEST_MS), ("limit", LIMIT_MAX)):
         value = fields.get(key)
@@ -135,4 +137,5 @@ async def read_log_range(request: Request) -> LogRange:
         None if numbers["from"] is None else clock.from_epoch_ms(numbers["from"]),
         None if numbers["to"] is None else clock.from_epoch_ms(numbers["to"]),
         numbers["limit"],
+        None if attempt is None else check_whole("attempt", attempt, 1, RETRIES_LIMIT + 1),
     )

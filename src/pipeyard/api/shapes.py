@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeyard.clock import to_wire
 from pipeyard.domain.deployments import Deployment
-from pipeyard.domain.executions import Execution, ExecutionSummary, Failure
+from pipeyard.domain.executions import Attempt, Execution, ExecutionStatus, ExecutionSummary, Failure
 from pipeyard.domain.log_lines import LogLine
 from pipeyard.domain.mappings import (
     DESTINATION_KEYS,
@@ -21,6 +21,7 @@ from pipeyard.domain.mappings import (
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.pipelines import ContainerConfig, Input, Output, Pipeline
 from pipeyard.domain.pods import PodFailure
+from pipeyard.domain.retries import NO_RETRIES
 from pipeyard.domain.schedule_descriptions import describe
 from pipeyard.domain.schedules import Schedule
 
@@ -109,6 +110,9 @@ def deployment_shape(deployment: Deployment, pods: Sequence[tuple[str, str]], *,
     shape |= _without_none(
         {name: getattr(deployment, name) for name in ("execution_timeout_s", "queue_timeout_s", "start_timeout_s")}
     )
+    if deployment.retries != NO_RETRIES:
+        retries = deployment.retries
+        shape |= {"retries": retries.count, "retry_delay_s": retries.delay_s, "retry_on": list(retries.on)}
     if deployment.mode is Mode.LOW_LATENCY:
         resources = deployment.resources
         shape["enable_parallel_executions"] = resources.enable_parallel_executions
@@ -196,7 +200,10 @@ def execution_row(execution: Execution | ExecutionSummary) -> Json:
 
 
 def execution_shape(
-    execution: Execution, pipeline: Pipeline, inputs: Mapping[str, Any] | None, outputs: Mapping[str, Any] | None
+    execution: Execution,
+    pipeline: Pipeline,
+    inputs: Mapping[str, Any] | None,
+    outputs: Mapping[str, Any] | None,
 ) -> Json:
     """`GET /executions/{id}`; without values where those are None."""
     config = pipeline.declaration.container_config
@@ -219,13 +226,32 @@ def execution_shape(
     }
 
 
+def attempts_shape(execution: Execution, before: Sequence[Attempt]) -> Json:
+    """The keys of one that was tried again; the last attempt is what the execution itself says."""
+    if not before:
+        return {}
+    last = Attempt(execution.attempt, execution.status, execution.started_at, execution.ended_at, execution.failure)
+    waits = {"retry_at": to_wire(execution.retry_at)} if execution.status is ExecutionStatus.PENDING else {}
+    return {"attempts": [_attempt_row(one) for one in (*before, last)]} | waits
+
+
+def _attempt_row(attempt: Attempt) -> Json:
+    row = {
+        "number": attempt.number,
+        "status": attempt.status.value,
+        "start_date": to_wire(attempt.started_at),
+        "end_date": to_wire(attempt.ended_at),
+    }
+    return row if attempt.failure is None else row | {"failure": asdict(attempt.failure)}
+
+
 def cancelled_shape(execution: Execution) -> Json:
     """`POST /executions/{id}/cancel`."""
     assert execution.failure is not None
     return {
         "execution_id": execution.id,
         "status": execution.status.value,
-        "failure": failure_shape(execution.failure, ()),
+        "failure": asdict(execution.failure),
     }
 
 

@@ -46,6 +46,15 @@ CatchUp = Annotated[
 ]
 
 
+RetryDelay = Annotated[
+    int | None, typer.Option(min=0, metavar="S", help="Seconds between the end of an attempt and the next.")
+]
+RetryOn = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KIND", help="After this kind of failure, such as lost; all that may pass. Repeat it."),
+]
+
+
 @client_command(app, "create")
 def create(
     session: Session,
@@ -81,6 +90,9 @@ def create(
     start_timeout: Annotated[
         int | None, typer.Option(min=1, metavar="S", help="Seconds that the import of the module may take.")
     ] = None,
+    retries: Annotated[int | None, typer.Option(min=0, help="Try what failed again, so many times at most.")] = None,
+    retry_delay: RetryDelay = None,
+    retry_on: RetryOn = None,
     description: Annotated[str | None, typer.Option(help="Free text.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait until it is up.")] = True,
 ) -> None:
@@ -109,8 +121,24 @@ def create(
         schedule_catch_up_s=catch_up,
         queue_timeout_s=queue_timeout,
         start_timeout_s=start_timeout,
+        retries=retries,
+        retry_delay_s=retry_delay,
+        retry_on=retry_on,
     )
     session.printer.done(f'deployment "{name}": {made["status"]}', made)
+
+
+@client_command(app, "retry")
+def retry(
+    session: Session,
+    name: DeploymentName,
+    retries: Annotated[int | None, typer.Argument(min=0, help="How often at most; it stays if left out.")] = None,
+    delay: RetryDelay = None,
+    on: RetryOn = None,
+) -> None:
+    """Change how often, when and after what the executions of a deployment are tried again."""
+    answer = session.sdk.update_deployment(name, retries=retries, retry_delay_s=delay, retry_on=on)
+    session.printer.done(f'deployment "{name}" tries again {answer.get("retries", 0)} times at most', answer)
 
 
 @client_command(app, "schedule")

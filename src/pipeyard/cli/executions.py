@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from pipeyard.cli.completions import ExecutionId, ExecutionIds, OfDeployment, OfPipeline
 from pipeyard.cli.each import do_each
-from pipeyard.cli.failures import failure_fields
+from pipeyard.cli.failures import CommandLineError, failure_fields
 from pipeyard.cli.logs import Follow, Limit, Times, print_log
 from pipeyard.cli.sessions import Session, client_command, new_app
 
@@ -67,10 +68,13 @@ def logs(
     follow: Follow = False,
     limit: Limit = None,
     timestamps: Times = False,
+    attempt: Annotated[int | None, typer.Option(min=1, help="Of this attempt; of all by default.")] = None,
 ) -> None:
     """Print what an execution said. With --follow until it has ended."""
+    if follow and attempt is not None:
+        raise CommandLineError("--attempt", "does not go with --follow", "one of the two")
     sdk = session.sdk
-    read = sdk.follow_execution_logs if follow else sdk.get_pipeline_execution_logs
+    read = sdk.follow_execution_logs if follow else partial(sdk.get_pipeline_execution_logs, attempt=attempt)
     print_log(session, read, execution_id, follow, limit, timestamps)
 
 

@@ -23,6 +23,7 @@ from pipeyard.domain.names import (
 from pipeyard.domain.pods import PodFailure
 from pipeyard.domain.ram import parse_ram
 from pipeyard.domain.records import mappings_to_json
+from pipeyard.domain.retries import NO_RETRIES, RETRY_FIELDS, Retries, read_retries, retries_to_json
 from pipeyard.domain.schedule_options import (
     DEFAULT_OPTIONS,
     SCHEDULE_FIELDS,
@@ -51,6 +52,7 @@ FIELDS = (
     "execution_timeout_s",
     "queue_timeout_s",
     "start_timeout_s",
+    *RETRY_FIELDS,
     *SCHEDULE_FIELDS,
     "endpoint_url_path",
     "endpoint_token",
@@ -103,6 +105,7 @@ class DeploymentRequest:
     execution_timeout_s: int | None
     queue_timeout_s: int | None
     start_timeout_s: int | None
+    retries: Retries
     endpoint_url_path: str | None
     endpoint_token: str | None
     schedule: Schedule | None
@@ -147,11 +150,17 @@ class Deployment:
     # How long an execution may be Pending, and how long the import of the module may take. None: as long as it takes.
     queue_timeout_s: int | None = None
     start_timeout_s: int | None = None
+    retries: Retries = NO_RETRIES
 
     @cached_property
     def mappings_json(self) -> str:
         """Both mappings as executions store them; encoded once, not at each call."""
         return mappings_to_json(self.inputs_mapping, self.outputs_mapping)
+
+    @cached_property
+    def retries_json(self) -> str | None:
+        """As executions store it."""
+        return None if self.retries.count == 0 else retries_to_json(self.retries)
 
     @cached_property
     def unattended_values_json(self) -> str:
@@ -218,6 +227,7 @@ def read_request(fields: Mapping[str, Any], rule: Rule) -> DeploymentRequest:
         execution_timeout_s=_whole_number(fields, "execution_timeout_s", EXECUTION_TIMEOUT_LIMIT_S),
         queue_timeout_s=_whole_number(fields, "queue_timeout_s", EXECUTION_TIMEOUT_LIMIT_S),
         start_timeout_s=_whole_number(fields, "start_timeout_s", EXECUTION_TIMEOUT_LIMIT_S),
+        retries=read_retries(fields, NO_RETRIES),
         endpoint_url_path=(
             check_endpoint_url_path("endpoint_url_path", name if path is None else path) if is_endpoint else None
         ),

@@ -64,6 +64,8 @@ class Execution:
     failure: Failure | None = None
     due_at: datetime | None = None  # of the tick that it stands for; None: it was not triggered by a schedule
     endpoint_id: str | None = None  # of the deployment, when it accepted it
+    attempt: int = 1  # the one that its status, instants and failure are of
+    retry_at: datetime | None = None  # when that attempt was to begin to wait; None: the first
 
     def destination_of(self, mapping: OutputMapping) -> Any:
         """The `at` of an output of this execution: a path without placeholders, if it goes to the data store."""
@@ -112,6 +114,7 @@ class NewExecution:
     created_by: str
     endpoint_id: str | None = None
     queue_timeout_s: int | None = None  # how long it may be Pending
+    retries_json: str | None = None  # see domain.retries; None: none
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,18 @@ class Outcome:
     ended_at: datetime
     output_values_json: str | None = None
     failure: Failure | None = None
+    attempt: int | None = None  # the one that ended; None: whichever there is
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """An attempt of an execution that was tried again. All but the last are FAILED or ERROR."""
+
+    number: int
+    status: ExecutionStatus
+    started_at: datetime | None
+    ended_at: datetime | None
+    failure: Failure | None
 
 
 @dataclass(frozen=True)
@@ -148,13 +163,17 @@ class PendingExecution:
     due_at: datetime | None = None  # as that of an `Execution`; left out of what was just accepted
     waits_since: datetime | None = None
     queue_timeout_s: int | None = None
+    retries_json: str | None = None
+    attempt: int = 1
+    retry_at: datetime | None = None  # when this attempt begins to wait; None: it did when it was accepted
 
     @property
     def expires_at(self) -> datetime | None:
         """When it has been Pending for too long; None: never."""
-        if self.waits_since is None or self.queue_timeout_s is None:
+        waits_since = self.retry_at or self.waits_since
+        if waits_since is None or self.queue_timeout_s is None:
             return None
-        return self.waits_since + timedelta(seconds=self.queue_timeout_s)
+        return waits_since + timedelta(seconds=self.queue_timeout_s)
 
 
 def pending(accepted: NewExecution) -> PendingExecution:
@@ -169,6 +188,7 @@ def pending(accepted: NewExecution) -> PendingExecution:
         ExecutionStatus.PENDING,
         waits_since=accepted.created_at,
         queue_timeout_s=accepted.queue_timeout_s,
+        retries_json=accepted.retries_json,
     )
 
 

@@ -37,6 +37,7 @@ class LogBatch:
     lines: tuple[LogLine, ...]
     pod_event: tuple[str, int] | None = None
     after: int | None = None
+    attempt: int = 1  # of the execution
 
 
 LAST_LINES = 20  # that are shown with a failure
@@ -49,3 +50,4 @@ class LogRange:
     from_at: datetime | None = None
     to_at: datetime | None = None
     limit: int | None = None
+    attempt: int | None = None  # of the execution; None: all of them

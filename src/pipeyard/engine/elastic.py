@@ -18,7 +18,7 @@ from pipeyard.engine.pods import Pod
 from pipeyard.engine.waits import first_of
 from pipeyard.engine.workshop import Workshop
 from pipeyard.errors import PodError
-from pipeyard.pod.protocol import FailureKind
+from pipeyard.pod.protocol import FailureKind, attempt_key
 
 logger = logging.getLogger(__name__)
 
@@ -36,14 +36,17 @@ class Carried:
     pipeline_id: str | None = None
     pod: Pod | None = None
     missing: asyncio.Event = field(default_factory=asyncio.Event)  # a lost connection swallowed it
+    attempt: int = 1
     is_running: bool = False  # the store says so
+    is_again: bool = False  # another attempt waits for the end of this one's pod
     is_unwanted: bool = False  # its row is gone
     patience: Patience | None = None  # since it could not be carried on for the first time
 
     @property
     def has_begun(self) -> bool:
         """In the pod that it was in: then it never runs in another."""
-        return self.pod is not None and (self.is_running or self.execution_id in self.pod.started)
+        key = attempt_key(self.execution_id, self.attempt)
+        return self.pod is not None and (self.is_running or key in self.pod.started)
 
 
 class _NoRoomError(Exception):
@@ -67,6 +70,10 @@ class ElasticLane:
 
     def submit(self, execution_id: str) -> None:
         """Queue an execution that is Pending in the store."""
+        before = self._carried.get(execution_id)
+        if before is not None:
+            before.is_again = True
+            return
         self._waiting.append(Carried(execution_id, next(self._numbers)))
         self._fill()
 
@@ -166,6 +173,8 @@ class ElasticLane:
             if carried.execution_id not in self._parked:
                 self._workshop.admission.leave(carried.execution_id)
             self._workshop.notify(carried.execution_id)
+            if carried.is_again:
+                self.submit(carried.execution_id)
             self._fill()
 
     async def _wait_for_room(self, carried: Carried, ticket: Ticket) -> None:
@@ -195,7 +204,7 @@ class ElasticLane:
         failure = Failure(FailureKind.PLATFORM, "the platform failed to run it", "The server's log has the details.")
         if carried.pod is not None and carried.has_begun:
             failure = carried.pod.lost_failure()
-        await self._workshop.records.fail(carried.execution_id, ExecutionStatus.ERROR, failure)
+        await self._workshop.records.fail(carried.execution_id, ExecutionStatus.ERROR, failure, carried.attempt)
 
     async def _try_later(self, carried: Carried, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
@@ -216,6 +225,7 @@ class ElasticLane:
                 return
             carried.deployment_id, carried.pipeline_id = execution.deployment_id, execution.pipeline_id
             carried.is_running = execution.status is ExecutionStatus.RUNNING
+            carried.attempt = execution.attempt
             try:
                 pod = carried.pod = await self._pod(execution, carried)
             except PodError as error:
@@ -229,7 +239,7 @@ class ElasticLane:
             if self._pods_max == 0:
                 return
             # It never began, so it may run elsewhere.
-        await self._workshop.records.fail(execution_id, ExecutionStatus.ERROR, failure)
+        await self._workshop.records.fail(execution_id, ExecutionStatus.ERROR, failure, carried.attempt)
 
     async def _pod(self, execution: PendingExecution, carried: Carried) -> Pod:
         ref, carried.ref = carried.ref, None

@@ -22,7 +22,7 @@ from pipeyard.engine.patience import until_done
 from pipeyard.engine.places import Places
 from pipeyard.engine.queue_clock import QueueClock
 from pipeyard.engine.workshop import Workshop
-from pipeyard.pod.protocol import FailureKind
+from pipeyard.pod.protocol import FailureKind, attempt_key
 from pipeyard.services.disk_watch import DiskWatch
 from pipeyard.settings import Settings
 
@@ -71,6 +71,10 @@ class RunningEngine:
             self._places.give_back(execution.deployment_id)
             return
         self._places.occupy(execution.id, execution.deployment_id)
+        self._workshop.records.retrying.watch(execution)
+        self._submit(execution)
+
+    def _submit(self, execution: PendingExecution) -> None:
         self._queue_clock.watch(execution, self._expire)
         lane = self._lanes.get(execution.deployment_id or "")
         if lane is None:
@@ -99,7 +103,7 @@ class RunningEngine:
             f"it has waited longer than its queue_timeout_s of {execution.queue_timeout_s} s, and never runs",
             "Raise queue_timeout_s, allow more executions at the same time, or send fewer.",
         )
-        outcome = Outcome(ExecutionStatus.ERROR, clock.now(), failure=failure)
+        outcome = Outcome(ExecutionStatus.ERROR, clock.now(), failure=failure, attempt=execution.attempt)
         store, server_id = self._workshop.store, self._workshop.records.server_id
         what = f"the end of execution {execution.id}"
         if await until_done(lambda: store.finish_waiting(execution.id, server_id, outcome), what):
@@ -175,11 +179,19 @@ class RunningEngine:
         workshop = self._workshop
         workshop.tasks.start(self._disk.run(), "disk watch")
         await workshop.store.adopt_executions(workshop.records.server_id)
+        workshop.records.retrying.submit = self._submit
         open_ones = await workshop.store.list_open_executions()
         for execution in open_ones:
             self._places.adopt(execution.id, execution.deployment_id)
-            self._queue_clock.watch(execution, self._expire)
+            workshop.records.retrying.watch(execution)
             self._expect(execution)
+        now = clock.now()
+        for execution in open_ones:
+            if execution.retry_at is not None and execution.retry_at > now:
+                workshop.records.retrying.wait(execution)
+            else:
+                self._queue_clock.watch(execution, self._expire)
+        open_ones = [one for one in open_ones if one.retry_at is None or one.retry_at <= now]
         refs = list(await workshop.runtime.list())
         for ref in refs:  # all, before anything asks for what they have
             workshop.admission.adopt(ref.owner_id, ref.claim, ref.gpus)
@@ -212,8 +224,9 @@ class RunningEngine:
         ref = await left.take_living(deployment.id)
         begun = await left.begun(deployment.id)
         for execution in open_ones:
-            if execution.id in begun or (ref is None and execution.status is ExecutionStatus.RUNNING):
-                await self._lose(execution.id)
+            has_begun = attempt_key(execution.id, execution.attempt) in begun
+            if has_begun or (ref is None and execution.status is ExecutionStatus.RUNNING):
+                await self._lose(execution)
             else:
                 lane.adopt(execution)
         lane.start(ref)
@@ -224,8 +237,10 @@ class RunningEngine:
         ref = await left.take_living(execution.id)
         if ref is not None:
             self._elastic.adopt(execution.id, ref)
-        elif execution.status is ExecutionStatus.RUNNING or execution.id in await left.begun(execution.id):
-            await self._lose(execution.id)
+        elif execution.status is ExecutionStatus.RUNNING or (
+            attempt_key(execution.id, execution.attempt) in await left.begun(execution.id)
+        ):
+            await self._lose(execution)
         else:
             self._elastic.submit(execution.id)
 
@@ -242,17 +257,18 @@ class RunningEngine:
         lane = self._lanes[deployment.id] = LowLatencyLane(self._workshop, deployment, self._settings.stop_grace_s)
         return lane
 
-    async def _lose(self, execution_id: str) -> None:
+    async def _lose(self, execution: PendingExecution) -> None:
         failure = Failure(
             FailureKind.LOST,
             "the pod that ran the execution ended while no server was there to see it",
             "Trigger it again.",
         )
-        await self._workshop.records.fail(execution_id, ExecutionStatus.ERROR, failure)
+        await self._workshop.records.fail(execution.id, ExecutionStatus.ERROR, failure, execution.attempt)
 
     async def let_go(self) -> None:
         """Stop taking part; pods and their executions go on, for the next server."""
         self._queue_clock.close()
+        self._workshop.records.retrying.close()
         self._elastic.let_go()
         for lane in self._lanes.values():
             lane.let_go()

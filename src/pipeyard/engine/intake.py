@@ -16,6 +16,7 @@ from pipeyard.domain.log_lines import LogBatch, LogLine, Subject
 from pipeyard.domain.names import check_name
 from pipeyard.engine.output_files import OutputFiles
 from pipeyard.engine.patience import is_passing, until_done
+from pipeyard.engine.retrying import Retrying
 from pipeyard.errors import InvalidInputError
 from pipeyard.pod import protocol
 from pipeyard.pod.depth import is_too_deep
@@ -47,17 +48,29 @@ class Records:
     # Called after the commit, with the execution's id and its end; None: it had ended before, or is gone.
     ended: Callable[[str, Outcome | None], None]
     fire_times: FireTimes
+    retrying: Retrying
 
     async def finish(self, execution_id: str, outcome: Outcome) -> None:
-        """End an execution; a second end changes nothing."""
+        """End an execution, or this attempt if another follows; a second end changes nothing."""
+        retry_at = self.retrying.retry_at(execution_id, outcome)
+        if retry_at is not None:
+            if await self.store.retry_execution(execution_id, self.server_id, outcome, retry_at):
+                self.retrying.follow(execution_id, retry_at)
+            return
         won = await self.store.finish_execution(execution_id, self.server_id, outcome)
+        if not won and outcome.attempt is not None:
+            status = await self.store.get_status(execution_id)
+            if status is not None and not status.is_final:
+                return  # the end of an attempt that was followed by another
         if not won:
             logger.info("execution %s had ended already, or is deleted: what came late is dropped", execution_id)
         self.ended(execution_id, outcome if won else None)
 
-    async def fail(self, execution_id: str, status: ExecutionStatus, failure: Failure) -> None:
+    async def fail(
+        self, execution_id: str, status: ExecutionStatus, failure: Failure, attempt: int | None = None
+    ) -> None:
         """End an execution that no pod can end any more. Waits while the database is away: nobody else would do it."""
-        outcome = Outcome(status, clock.now(), failure=failure)
+        outcome = Outcome(status, clock.now(), failure=failure, attempt=attempt)
         await until_done(lambda: self.finish(execution_id, outcome), f"the end of execution {execution_id}")
 
 
@@ -75,8 +88,8 @@ class EventSource(Protocol):
         """All events up to this one are durable."""
         ...
 
-    def has(self, execution_id: str) -> bool:
-        """Whether this pod was given the execution, and its end is not durable yet."""
+    def has(self, execution_id: str, attempt: int) -> bool:
+        """Whether this pod was given that attempt, and its end is not durable yet."""
         ...
 
     def forget(self, execution_id: str) -> None:
@@ -130,12 +143,13 @@ class Intake:
         execution_id = frame.header.get("execution_id")
         if frame.type == "log":
             return self._log(frame, number, execution_id)
-        if not isinstance(execution_id, str) or not self._source.has(execution_id):
+        attempt = frame.header.get("attempt", 1)
+        if not isinstance(execution_id, str) or not self._source.has(execution_id, attempt):
             return None
         if frame.type == "started":
             started_at = clock.from_epoch_ms(frame.header["at"])
             self._records.fire_times.started(execution_id, started_at)
-            return self._records.store.start_execution(execution_id, self._records.server_id, started_at)
+            return self._records.store.start_execution(execution_id, self._records.server_id, started_at, attempt)
         if frame.type == "file":
             return self._file(frame, execution_id)
         if frame.type == "finished":
@@ -145,10 +159,13 @@ class Intake:
     def _reject(self, frame: Frame) -> Awaitable[None] | None:
         """An end that cannot be read is an end all the same; anything else is dropped."""
         execution_id = frame.header.get("execution_id")
-        if frame.type != "finished" or not isinstance(execution_id, str) or not self._source.has(execution_id):
+        attempt = frame.header.get("attempt", 1)
+        if frame.type != "finished" or not isinstance(execution_id, str):
+            return None
+        if not self._source.has(execution_id, attempt):
             return None
         failure = Failure(FailureKind.PLATFORM, "the pod reported an end that cannot be read", "Trigger it again.")
-        outcome = Outcome(ExecutionStatus.ERROR, clock.now(), failure=failure)
+        outcome = Outcome(ExecutionStatus.ERROR, clock.now(), failure=failure, attempt=attempt)
         return self._end(execution_id, outcome, self._before_end.pop(execution_id, {}))
 
     def _log(self, frame: Frame, number: int, execution_id: str | None) -> Awaitable[None]:
@@ -165,6 +182,7 @@ class Intake:
             (self._source.pod_id, number),
             # Those may still fail, in a commit of their own.
             after=None if is_first or self._last_log is None else self._last_log[0],
+            attempt=frame.header.get("attempt", 1),
         )
         write = asyncio.ensure_future(self._records.logs.append(batch))
         self._last_log = number, write
@@ -202,7 +220,8 @@ class Intake:
             status = status if failure is None else ExecutionStatus.FAILED
         else:
             failure = read_failure(header.get("failure"))
-        outcome = Outcome(status, clock.from_epoch_ms(header["at"]), values, failure)
+        ended_at = clock.from_epoch_ms(header["at"])
+        outcome = Outcome(status, ended_at, values, failure, attempt=header.get("attempt", 1))
         produced = read_names(header.get("files")) if status is ExecutionStatus.SUCCEEDED else ()
         return self._end(execution_id, outcome, self._before_end.pop(execution_id, {}), produced)
 

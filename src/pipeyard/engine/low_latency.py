@@ -18,7 +18,7 @@ from pipeyard.engine.pods import Pod
 from pipeyard.engine.waits import first_of
 from pipeyard.engine.workshop import Workshop
 from pipeyard.errors import ConflictError, PodError
-from pipeyard.pod.protocol import FailureKind
+from pipeyard.pod.protocol import FailureKind, attempt_key
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class LowLatencyLane:
         self._aside: dict[str, None] = {}  # could not be given; tried again together, in order, while others go on
         self._patience: dict[str, Patience] = {}  # with each that could not be given
         self._running: list[str] = []  # adopted; the pod must know them
+        self._attempts: dict[str, int] = {}  # of what was adopted
         self._dropped = asyncio.Event()
         self._work = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -87,6 +88,7 @@ class LowLatencyLane:
 
     def adopt(self, execution: PendingExecution) -> None:
         """Before `start`: an open execution that an earlier server accepted."""
+        self._attempts[execution.id] = execution.attempt
         if execution.status is ExecutionStatus.RUNNING:
             self._running.append(execution.id)
         else:
@@ -110,7 +112,7 @@ class LowLatencyLane:
 
     def can_stop(self, execution_id: str) -> bool:
         """Whether it can be ended at once, wherever it is."""
-        return not (self._pod is not None and self._pod.in_threads and execution_id in self._pod.started)
+        return not (self._pod is not None and self._pod.in_threads and self._pod.has_begun(execution_id))
 
     def list_pods(self) -> list[tuple[str, str]]:
         """Id and status."""
@@ -278,15 +280,20 @@ class LowLatencyLane:
 
     async def _reconcile(self, pod: Pod) -> None:
         """Compare what the store says of an adopted pod with what the pod says. Nothing is sent or ended twice."""
-        for one in pod.in_flight:
-            if one not in self._running and one not in self._waiting:  # its end was stored, maybe before it knew
+        attempts, self._attempts = self._attempts, {}
+        there = {one for one, attempt in pod.in_flight.items() if attempts.get(one) == attempt}
+        begun = {one for one, attempt in attempts.items() if attempt_key(one, attempt) in pod.started}
+        known, running, waiting = set(pod.in_flight), self._running, list(self._waiting)
+        lost = [one for one in running if one not in there]
+        lost += [one for one in waiting if one not in there and one in begun]
+        self._running = []
+        self._waiting = deque(one for one in waiting if one not in there and one not in lost)
+        for one in known.difference(running, waiting):
+            status = await self._workshop.store.get_status(one)
+            if status is None or status.is_final:  # its end was stored, maybe before the pod knew
                 pod.cancel(one)
-        lost = [one for one in self._running if one not in pod.in_flight]
-        lost += [one for one in self._waiting if one not in pod.in_flight and one in pod.started]
-        self._running.clear()
-        self._waiting = deque(one for one in self._waiting if one not in pod.in_flight and one not in lost)
-        for execution_id in lost:
-            await self._workshop.records.fail(execution_id, ExecutionStatus.ERROR, pod.lost_failure())
+        for one in lost:
+            await self._workshop.records.fail(one, ExecutionStatus.ERROR, pod.lost_failure(), attempts.get(one))
 
     async def _feed(self, pod: Pod) -> None:
         resources = self._deployment.resources
@@ -351,12 +358,12 @@ class LowLatencyLane:
 
     async def _settle(self, pod: Pod) -> None:
         """End what the pod had begun, keep what it had not."""
-        begun = [one for one in pod.in_flight if one in pod.started]
-        self._put_back([one for one in pod.in_flight if one not in pod.started])
+        begun = {one: attempt for one, attempt in pod.in_flight.items() if pod.has_begun(one)}
+        self._put_back([one for one in pod.in_flight if one not in begun])
         if not self._stopping.is_set():
             await self._failed(pod.exit_failure or pod.lost_failure(), pod.pod_id)
-        for execution_id in begun:
-            await self._workshop.records.fail(execution_id, ExecutionStatus.ERROR, pod.lost_failure())
+        for execution_id, attempt in begun.items():
+            await self._workshop.records.fail(execution_id, ExecutionStatus.ERROR, pod.lost_failure(), attempt)
 
     async def _failed(self, failure: Failure, pod_id: str | None = None) -> None:
         """Keep why a pod ended, or could not be started, for whoever looks at the deployment."""

@@ -31,6 +31,7 @@ class Order:
     files: Mapping[str, str]  # input to its path in the data store
     timeout_s: float | None
     start_timeout_s: float | None = None
+    attempt: int = 1
 
 
 class Pod:
@@ -52,8 +53,8 @@ class Pod:
         self.ready = asyncio.Event()
         self.gone = asyncio.Event()
         self.freed = asyncio.Event()  # set whenever an execution has ended, and when the pod is gone
-        self.in_flight: dict[str, None] = {}  # sent or found there, in order, and not ended
-        self.started: set[str] = set()
+        self.in_flight: dict[str, int] = {}  # to its attempt: sent or found there, in order, and not ended
+        self.started: set[str] = set()  # see `attempt_key`
         self.exit_failure: Failure | None = None
         self.told_to_stop = False
         self.in_threads = False  # its executions run in threads, which nothing can stop
@@ -121,7 +122,7 @@ class Pod:
 
     def _on_frame(self, frame: Frame) -> None:
         if frame.type == "welcome":
-            self._compare(frame.header.get("executions", []))
+            self._compare(frame.header.get("executions", {}))
             if frame.header.get("state") == "ready":
                 self.in_threads = frame.header.get("in_threads") is True
                 self.ready.set()
@@ -131,18 +132,19 @@ class Pod:
             self.in_threads = frame.header.get("in_threads") is True
             self.ready.set()
         elif frame.type == "started":
-            self.started.add(frame.header["execution_id"])
+            self.started.add(protocol.attempt_key(frame.header["execution_id"], frame.header.get("attempt", 1)))
         elif frame.type == "exited":
             self.exit_failure = read_failure({**frame.header, "kind": frame.header.get("reason")})
         if self._intake is not None:
             self._intake.take(frame)
 
-    def _compare(self, has: list[str]) -> None:
+    def _compare(self, has: dict[str, int]) -> None:
         """What a lost connection swallowed must be sent again; what an earlier server sent is known now."""
-        missing = [one for one in self.in_flight if one not in has and one not in self.started]
+        missing = [one for one in self.in_flight if one not in has and not self.has_begun(one)]
         for execution_id in missing:
             del self.in_flight[execution_id]
-        self.in_flight |= dict.fromkeys(has)
+        # What was sent last counts: an older attempt, whose end is not acknowledged, may be named beside it.
+        self.in_flight |= {one: max(attempt, self.in_flight.get(one, 1)) for one, attempt in has.items()}
         for execution_id in self._cancelled.intersection(has):
             self._send_cancel(execution_id)
         if missing:
@@ -161,14 +163,18 @@ class Pod:
         if self._link is not None:
             self._link.send({"type": "ack", "n": self._acknowledged})
 
-    def has(self, execution_id: str) -> bool:
+    def has(self, execution_id: str, attempt: int) -> bool:
         """See `EventSource`."""
-        return execution_id in self.in_flight
+        return self.in_flight.get(execution_id) == attempt
+
+    def has_begun(self, execution_id: str) -> bool:
+        """Whether it has begun to run the attempt that it has."""
+        return protocol.attempt_key(execution_id, self.in_flight.get(execution_id, 1)) in self.started
 
     def forget(self, execution_id: str) -> None:
         """See `EventSource`."""
-        self.in_flight.pop(execution_id, None)
-        self.started.discard(execution_id)
+        attempt = self.in_flight.pop(execution_id, 1)
+        self.started.discard(protocol.attempt_key(execution_id, attempt))
         self._cancelled.discard(execution_id)
         self.freed.set()
 
@@ -195,7 +201,7 @@ class Pod:
         link = self._link
         if link is None:
             raise PodError(f"pod {self.pod_id} is not connected")
-        self.in_flight[order.execution_id] = None
+        self.in_flight[order.execution_id] = order.attempt
         self._send_variables(link, variables)
         for name, path in order.files.items():
             async for chunk, offset, last in _chunks(files.read(path)):
@@ -203,6 +209,7 @@ class Pod:
                     {
                         "type": "file",
                         "execution_id": order.execution_id,
+                        "attempt": order.attempt,
                         "name": name,
                         "offset": offset,
                         "last": last,
@@ -216,6 +223,7 @@ class Pod:
         header = {
             "type": "execute",
             "execution_id": order.execution_id,
+            "attempt": order.attempt,
             "files": list(order.files),
             "timeout_s": order.timeout_s,
             "start_timeout_s": order.start_timeout_s,

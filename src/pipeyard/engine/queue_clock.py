@@ -19,6 +19,7 @@ class QueueClock:
 
     def watch(self, execution: PendingExecution, expire: Expire) -> None:
         """Begin, if its time is limited."""
+        self.forget(execution.id)  # the clock of the attempt before
         if execution.expires_at is not None:
             left_s = max(0.0, (execution.expires_at - clock.now()).total_seconds())
             timer = asyncio.get_running_loop().call_later(left_s, expire, execution)

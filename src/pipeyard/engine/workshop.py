@@ -80,13 +80,13 @@ class Workshop:
         try:
             variables = await self.variables.get(execution.environment_id)
             inputs = await read_inputs(execution, variables, self.files)
-            order = Order(execution.id, inputs.values_json, inputs.files, timeout_s, start_timeout_s)
+            order = Order(execution.id, inputs.values_json, inputs.files, timeout_s, start_timeout_s, execution.attempt)
             return await pod.send(order, variables, self.files)
         except (InvalidInputError, NotFoundError) as error:  # the latter: deleted after it had been found
             pod.in_flight.pop(execution.id, None)
             remedy = "Set the variable or upload the object that the mapping names, or change the mapping."
             failure = Failure(FailureKind.INVALID_INPUT, error.message, remedy)
-            await self.records.fail(execution.id, ExecutionStatus.FAILED, failure)
+            await self.records.fail(execution.id, ExecutionStatus.FAILED, failure, execution.attempt)
             return False
         except BaseException:
             pod.in_flight.pop(execution.id, None)

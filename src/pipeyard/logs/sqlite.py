@@ -45,14 +45,15 @@ STEPS = (
     ) WITHOUT ROWID;
     CREATE INDEX pod_events_of_subject ON pod_events (subject_id, subject);
     """,
+    "ALTER TABLE lines ADD COLUMN attempt INTEGER",  # of an execution; null: the first
 )
 
 _ADD_EVENT = "INSERT INTO pod_events (pod_id, number, subject, subject_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _HAS_EVENT = "SELECT 1 FROM pod_events WHERE pod_id = ? AND number = ?"
-_ADD_LINE = "INSERT INTO lines (subject, subject_id, at, stream, pod_id, message) VALUES (?, ?, ?, ?, ?, ?)"
+_ADD_LINE = "INSERT INTO lines (subject, subject_id, at, stream, pod_id, message, attempt) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _READ = """
     SELECT at, message, stream, pod_id FROM lines
-    WHERE subject_id = ? AND subject = ? AND at >= ? AND at < ?
+    WHERE subject_id = ? AND subject = ? AND at >= ? AND at < ? AND (? = 0 OR coalesce(attempt, 1) = ?)
     ORDER BY at, sequence LIMIT ?
 """
 _READ_AFTER = """
@@ -118,8 +119,9 @@ class SqliteLogStore:
     def append(self, batch: LogBatch) -> asyncio.Future[None]:
         """See `ports.LogStore.append`."""
         subject, subject_id = batch.subject.value, batch.subject_id
+        attempt = None if batch.attempt == 1 else batch.attempt
         rows = [
-            (subject, subject_id, to_epoch_ms(line.at), line.stream, line.pod_id, storable_text(line.message))
+            (subject, subject_id, to_epoch_ms(line.at), line.stream, line.pod_id, storable_text(line.message), attempt)
             for line in batch.lines
         ]
         event = None if batch.pod_event is None else (*batch.pod_event, subject, subject_id)
@@ -140,6 +142,7 @@ class SqliteLogStore:
             subject.value,
             _FIRST_MS if span.from_at is None else to_epoch_ms(span.from_at),
             _LAST_MS if span.to_at is None else to_epoch_ms(span.to_at),
+            *(span.attempt or 0, span.attempt or 0),
             _WITHOUT_LIMIT if span.limit is None else max(span.limit, 0),
         )
         rows = await self._read(_READ, given)

@@ -14,6 +14,7 @@ class Execution:
     """One execution in this pod."""
 
     __slots__ = (
+        "attempt",
         "body",
         "cancelled",
         "deadline_s",
@@ -27,6 +28,7 @@ class Execution:
 
     def __init__(self, header: dict[str, Any], body: bytes) -> None:
         self.id: str = header["execution_id"]
+        self.attempt: int = header.get("attempt", 1)
         self.files: list[str] = header.get("files") or []
         self.timeout_s: float | None = header.get("timeout_s")
         self.start_timeout_s: float | None = header.get("start_timeout_s")
@@ -44,15 +46,20 @@ class Executions:
         self._slots = slots
         self._waiting: dict[str, Execution] = {}  # in the order of arrival
         self.running: dict[str, Execution] = {}
-        self._ended: dict[str, None] = {}
+        self._ended: dict[str, int] = {}  # to the last attempt that ended here
 
     def knows(self, execution_id: str) -> bool:
         """Whether it waits, runs or has ended here."""
-        return execution_id in self.running or execution_id in self._ended or execution_id in self._waiting
+        return self.attempt(execution_id) > 0
 
-    def open_ids(self) -> list[str]:
+    def attempt(self, execution_id: str) -> int:
+        """The last attempt that waits, runs or has ended here; 0 for none."""
+        execution = self.running.get(execution_id) or self._waiting.get(execution_id)
+        return self._ended.get(execution_id, 0) if execution is None else execution.attempt
+
+    def open_attempts(self) -> dict[str, int]:
         """Those that wait or run."""
-        return [*self.running, *self._waiting]
+        return {one.id: one.attempt for one in [*self.running.values(), *self._waiting.values()]}
 
     def add(self, execution: Execution) -> None:
         """Put it at the end of the line."""
@@ -72,7 +79,9 @@ class Executions:
 
     def end(self, execution_id: str) -> None:
         """It has ended: free its slot and remember its id."""
+        attempt = self.attempt(execution_id)
         self.running.pop(execution_id, None)
-        self._ended[execution_id] = None
+        self._ended.pop(execution_id, None)  # to the end of those that are remembered
+        self._ended[execution_id] = attempt
         if len(self._ended) > _REMEMBERED_MAX:
             del self._ended[next(iter(self._ended))]

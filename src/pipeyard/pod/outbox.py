@@ -84,9 +84,10 @@ class Outbox:
         """Whether the server has acknowledged all."""
         return not self._entries
 
-    def unacknowledged_ends(self) -> list[str]:
-        """The executions whose end the server has not acknowledged."""
-        return [entry.header["execution_id"] for entry in self._entries if entry.header["type"] == "finished"]
+    def unacknowledged_ends(self) -> dict[str, int]:
+        """The executions whose end the server has not acknowledged, each with its attempt."""
+        headers = [entry.header for entry in self._entries if entry.header["type"] == "finished"]
+        return {header["execution_id"]: header["attempt"] for header in headers}
 
     @property
     def full(self) -> bool:

@@ -6,25 +6,27 @@ Server to supervisor
     hello        protocol, acked           opens every connection; `acked`: the last event that the server has stored
     environment  body: JSON {name: value}  all variables of the executions that start from now on; those with the
                                            platform's prefix (CRAFT_AI_) stay when a later frame lacks them
-    file         execution_id, name, offset, last; body: a chunk of an input file, before its `execute`
-    execute      execution_id, files: [name]; timeout_s, start_timeout_s (or null): of the function, of the import in an
-                                           elastic pod; body: JSON {input: value} without the files
+    file         execution_id, attempt, name, offset, last; body: a chunk of an input file, before its `execute`
+    execute      execution_id, attempt (1 is the first; none runs twice), files: [name]; timeout_s, start_timeout_s (or
+                                           null): of the function, of the import in an elastic pod; body: JSON {input:
+                                           value} without the files
     ack          n                         events up to n are stored and may be forgotten
     cancel       execution_id              ends it if it has not ended; a `def` in a thread goes on, and the pod ends
                                            once nothing else runs
     stop         grace_s                   takes no more executions; ends when none runs, or the grace passes
 
 Supervisor to server
-    welcome      protocol, pod_id, state ("starting" | "ready"), in_threads, executions: [id] that it has: queued,
-                 running, or ended with an end that is not acknowledged
+    welcome      protocol, pod_id, state ("starting" | "ready"), in_threads, executions: {id: attempt} that it has:
+                 queued, running, or ended with an end that is not acknowledged
     and numbered events, `n` = 1, 2, 3..., each sent again after a reconnection until acknowledged:
     ready        in_threads                the user's module is imported (low latency), or at once (elastic);
                                            in_threads: functions run in threads, which nothing can stop
-    started      execution_id, at
-    log          execution_id or null, stream ("stdout" | "stderr"), at; body: UTF-8 text, whole lines except at the end
-    file         execution_id, name, offset, last; body: a chunk of an output file, before its `finished`
-    finished     execution_id, at, outcome; failure (unless succeeded); body: JSON {output: value} without the files,
-                 files: [name]
+    started      execution_id, attempt, at
+    log          execution_id or null, attempt, stream ("stdout" | "stderr"), at; body: UTF-8 text, whole lines except
+                 at the end
+    file         execution_id, attempt, name, offset, last; body: a chunk of an output file, before its `finished`
+    finished     execution_id, attempt, at, outcome; failure (unless succeeded); body: JSON {output: value} without the
+                 files, files: [name]
     exited       reason (the kind), message and what else a failure has: the last event, the worker is gone; what was
                                            not started may run elsewhere. An elastic pod whose execution finished ends
                                            without it, once all is acked
@@ -58,6 +60,11 @@ _LENGTHS = struct.Struct(">II")
 
 # Of an execution whose end the function did not heed.
 GOES_ON = "; its function cannot be stopped where it is, and goes on until its pod is replaced"
+
+
+def attempt_key(execution_id: str, attempt: int) -> str:
+    """In the journal of a pod: which attempt it had begun."""
+    return execution_id if attempt == 1 else f"{execution_id}~{attempt}"
 
 
 class Outcome:

@@ -115,7 +115,7 @@ class Supervisor:
             return False
         if self._worker_gone and self._ended_by_signal:
             return True  # whoever sent it wants the pod gone, and nobody is there to take what it still holds
-        idle = not (self._events.unacknowledged_ends() or self._executions.open_ids())
+        idle = not (self._events.unacknowledged_ends() or self._executions.open_attempts())
         return now_s - alone_since_s >= (self._order["orphan_s"] if idle else UNCLAIMED_MAX_S)
 
     @property
@@ -179,16 +179,16 @@ class Supervisor:
             "pod_id": self._order["pod_id"],
             "state": "ready" if self._ready else "starting",
             "in_threads": self._in_threads,
-            "executions": self._events.unacknowledged_ends() + self._executions.open_ids(),
+            "executions": {**self._events.unacknowledged_ends(), **self._executions.open_attempts()},
         }
 
     def _on_command(self, frame: protocol.Frame) -> None:
         header = frame.header
         if frame.type == "execute":
-            if not self._executions.knows(header["execution_id"]):
+            if self._is_new(header):
                 self._executions.add(Execution(header, frame.body))
         elif frame.type == "file":
-            if not self._executions.knows(header["execution_id"]):
+            if self._is_new(header):
                 self._inputs.write(header, frame.body)
         elif frame.type == "environment":
             self._environment = frame.body
@@ -196,6 +196,12 @@ class Supervisor:
             self._cancel(header["execution_id"])
         elif frame.type == "stop":
             self._stop(float(header["grace_s"]))
+
+    def _is_new(self, header: dict[str, Any]) -> bool:
+        """Whether that attempt was not sent before, and none that waits or runs is in its way."""
+        execution_id = header["execution_id"]
+        is_open = execution_id in self._executions.open_attempts()
+        return not is_open and self._executions.attempt(execution_id) < header.get("attempt", 1)
 
     def _cancel(self, execution_id: str) -> None:
         execution = self._executions.withdraw(execution_id)
@@ -255,9 +261,10 @@ class Supervisor:
             return
         self._pipes.drain()  # what was written before belongs to no execution
         self._lines.flush(None)
-        os.write(self._journal_fd, execution.id.encode() + b"\n")
+        os.write(self._journal_fd, protocol.attempt_key(execution.id, execution.attempt).encode() + b"\n")
         self._journal_empty = False
-        self._events.add({"type": "started", "execution_id": execution.id, "at": clock.epoch_ms()})
+        started = {"type": "started", "execution_id": execution.id, "attempt": execution.attempt}
+        self._events.add({**started, "at": clock.epoch_ms()})
         if self._elastic:
             self._only_execution = execution.id
             # The import counts to the run, unless it has a clock of its own.
@@ -351,7 +358,7 @@ class Supervisor:
         try:
             for name, file_name in files.items():
                 path = os.path.join(self._worker.paths.outbox, os.path.basename(file_name))
-                header = {"type": "file", "execution_id": execution.id, "name": name}
+                header = {"type": "file", "execution_id": execution.id, "attempt": execution.attempt, "name": name}
                 self._events.add_file(header, path)
                 names.append(name)
         except OSError as error:
@@ -372,8 +379,8 @@ class Supervisor:
     def _say_finished(self, execution: Execution, event: dict[str, Any], body: bytes) -> None:
         self._pipes.drain()
         self._lines.flush(execution.id)
-        header = {"type": "finished", "execution_id": execution.id, "at": clock.epoch_ms(), **event}
-        self._events.add(header, body)
+        header = {"type": "finished", "execution_id": execution.id, "attempt": execution.attempt}
+        self._events.add({**header, "at": clock.epoch_ms(), **event}, body)
         self._executions.end(execution.id)
         self._inputs.remove(execution.id)
         if self._elastic and self._end_at_s is None:
@@ -393,6 +400,8 @@ class Supervisor:
     def _on_lines(self, source: Source, data: bytes) -> None:
         execution_id, stream = source
         header = {"type": "log", "execution_id": execution_id, "stream": stream, "at": clock.epoch_ms()}
+        if execution_id is not None:
+            header["attempt"] = self._executions.attempt(execution_id)
         self._events.add_log(header, data)
 
     def _catch_signals(self) -> None:

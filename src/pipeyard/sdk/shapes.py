@@ -135,8 +135,8 @@ class PrintedLine(TypedDict):
     message: str
 
 
-class ExecutionFailure(TypedDict):
-    """Why an execution did not succeed, and what to do about it."""
+class AttemptFailure(TypedDict):
+    """Why an attempt did not succeed, and what to do about it."""
 
     kind: str
     message: str
@@ -146,6 +146,11 @@ class ExecutionFailure(TypedDict):
     exit_code: int | None
     peak_memory_bytes: int | None
     memory_limit_bytes: int | None
+
+
+class ExecutionFailure(AttemptFailure):
+    """Why an execution did not succeed, with what it printed last."""
+
     last_log_lines: list[PrintedLine]
 
 
@@ -200,6 +205,9 @@ class Deployment(TypedDict):
     execution_timeout_s: NotRequired[int]
     queue_timeout_s: NotRequired[int]
     start_timeout_s: NotRequired[int]
+    retries: NotRequired[int]
+    retry_delay_s: NotRequired[int]
+    retry_on: NotRequired[list[str]]
     enable_parallel_executions: NotRequired[bool]
     max_parallel_executions_per_pod: NotRequired[int]
     ram_request: NotRequired[str]
@@ -266,14 +274,30 @@ class ExecutionOutput(TypedDict):
     datastore_path: NotRequired[str]
 
 
+class ExecutionAttempt(TypedDict):
+    """An attempt of an execution that was tried again."""
+
+    number: int
+    status: str
+    start_date: str | None
+    end_date: str | None
+    failure: NotRequired[AttemptFailure]
+
+
 class Execution(ExecutionRow):
-    """An execution. `failure` is there when it did not succeed, `pending_reason` while it is Pending."""
+    """An execution.
+
+    `failure` is there when it did not succeed, `pending_reason` while it is Pending, `attempts` when it
+    was tried again, `retry_at` while it waits for the next one.
+    """
 
     steps: list[dict[str, Any]]
     inputs: list[ExecutionInput]
     outputs: list[ExecutionOutput]
     failure: NotRequired[ExecutionFailure]
     pending_reason: NotRequired[str]
+    attempts: NotRequired[list[ExecutionAttempt]]
+    retry_at: NotRequired[str]
 
 
 class ExecutionResult(TypedDict):
@@ -295,7 +319,7 @@ class CancelledExecution(TypedDict):
 
     execution_id: str
     status: str
-    failure: ExecutionFailure
+    failure: AttemptFailure
 
 
 class DeletedExecution(TypedDict):

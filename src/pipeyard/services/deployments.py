@@ -26,6 +26,7 @@ from pipeyard.domain.mappings import map_inputs, map_outputs
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import check_endpoint_token, check_name, listed, shown
 from pipeyard.domain.pipelines import Pipeline
+from pipeyard.domain.retries import RETRY_FIELDS, read_retries
 from pipeyard.domain.schedule_options import OPTION_FIELDS, SCHEDULE_FIELDS, read_options, read_schedule
 from pipeyard.errors import ConflictError, InvalidInputError, NotFoundError
 from pipeyard.ports import Engine
@@ -36,9 +37,10 @@ from pipeyard.services.notices import Notices
 from pipeyard.services.pipelines import PipelineService
 from pipeyard.store_ports import Store
 
-UPDATABLE = ("is_enabled", "schedule", "inputs_mapping", "outputs_mapping")
+UPDATABLE = ("is_enabled", "schedule", "inputs_mapping", "outputs_mapping", "retries")
 PREVIEW_MAX = 100
-_PROPERTIES = dict.fromkeys(OPTION_FIELDS, "schedule")  # its options go with a schedule, or without it
+# Options go with what they are of, or without it.
+_PROPERTIES = dict.fromkeys(OPTION_FIELDS, "schedule") | dict.fromkeys(RETRY_FIELDS, "retries")
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class DeploymentService:
             execution_timeout_s=request.execution_timeout_s,
             queue_timeout_s=request.queue_timeout_s,
             start_timeout_s=request.start_timeout_s,
+            retries=request.retries,
             endpoint_url_path=request.endpoint_url_path,
             endpoint_token=(request.endpoint_token or _new_endpoint_token()) if rule is Rule.ENDPOINT else None,
             is_enabled=True,
@@ -134,17 +137,22 @@ class DeploymentService:
         Executions keep the mappings they were accepted with. Raises InvalidInputError, NotFoundError.
         """
         await self.get(environment_id, name)
-        unknown = [key for key in fields if key not in (*UPDATABLE, *OPTION_FIELDS)]
+        unknown = [key for key in fields if key not in (*UPDATABLE, *_PROPERTIES)]
         given = {_PROPERTIES.get(key, key) for key in fields if fields[key] is not None}
         if unknown or len(given) != 1:
             problem = f"unknown: {listed(unknown)}" if unknown else f"{len(given)} properties sent"
-            allowed = f"exactly one of {', '.join(UPDATABLE)}; with schedule, or instead, {', '.join(OPTION_FIELDS)}"
+            allowed = (
+                f"exactly one of {', '.join(UPDATABLE)}; with schedule, or instead, {', '.join(OPTION_FIELDS)}; with "
+                f"retries, or instead, {', '.join(RETRY_FIELDS[1:])}"
+            )
             raise InvalidInputError("update", problem, allowed)
         (property_name,) = given
         async with self._changing:
             deployment = await self.get(environment_id, name)
             if property_name == "schedule":
                 return await self._reschedule(deployment, user_id, fields)
+            if property_name == "retries":
+                return await self._retry(deployment, user_id, fields)
             if property_name == "is_enabled":
                 return await self._enable(deployment, user_id, fields[property_name])
             return await self._remap(deployment, user_id, property_name, fields[property_name])
@@ -181,6 +189,11 @@ class DeploymentService:
         changed = await self._write(wanted, user_id, reschedule=is_other)
         self.schedules_changed()
         return changed
+
+    async def _retry(self, deployment: Deployment, user_id: str, fields: Mapping[str, Any]) -> Deployment:
+        """For what is accepted from now on."""
+        wanted = replace(deployment, retries=read_retries(fields, deployment.retries))
+        return deployment if wanted == deployment else await self._write(wanted, user_id)
 
     async def next_fire_times(self, environment_id: str, name: str, count: int) -> Sequence[datetime]:
         """When the next ticks are due, in the time zone of the schedule; none while it is disabled.

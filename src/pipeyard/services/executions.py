@@ -15,6 +15,7 @@ from typing import Any
 from pipeyard import clock
 from pipeyard.domain.deployments import Deployment
 from pipeyard.domain.executions import (
+    Attempt,
     Execution,
     ExecutionFilter,
     ExecutionStatus,
@@ -264,6 +265,10 @@ class ExecutionService:
         """The id of the execution created last."""
         return await self.store.latest_execution(deployment_id=deployment_id)
 
+    async def attempts(self, execution: Execution) -> Sequence[Attempt]:
+        """Those before its last one, the first one first."""
+        return () if execution.attempt == 1 else await self.store.list_attempts(execution.id)
+
     async def read_logs(self, environment_id: str, execution_id: str, span: LogRange) -> Sequence[LogLine]:
         """What it printed."""
         await self.get(environment_id, execution_id)
@@ -366,6 +371,7 @@ def _of_deployment(
         created_by=deployment.created_by,
         endpoint_id=deployment.endpoint_id,
         queue_timeout_s=deployment.queue_timeout_s,
+        retries_json=deployment.retries_json,
     )
 
 

@@ -15,6 +15,7 @@ from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import storable_text
 from pipeyard.domain.pods import PodFailure
 from pipeyard.domain.records import mappings_from_json, pod_failure_from_json, pod_failure_to_json
+from pipeyard.domain.retries import retries_from_json, retries_to_json
 from pipeyard.domain.schedule_options import Overlap, ScheduleOptions
 from pipeyard.domain.schedules import UTC, Schedule
 from pipeyard.errors import ConflictError
@@ -60,7 +61,7 @@ _SET_POD_FAILURE = update(deployments).where(_THIS).values(last_pod_failure=bind
 _CHANGEABLE = (
     *("is_enabled", "mappings", "endpoint_token", "updated_at", "updated_by"),
     *("schedule", "schedule_time_zone", "schedule_jitter_s", "schedule_paused_until"),
-    *("schedule_overlap", "schedule_catch_up_s"),
+    *("schedule_overlap", "schedule_catch_up_s", "retries"),
 )
 _UPDATE = update(deployments).where(_THIS).values({name: bindparam(f"new_{name}") for name in _CHANGEABLE})
 _RESCHEDULE = _UPDATE.values(next_fire_at=bindparam("new_next_fire_at"), wake_at=bindparam("new_wake_at"))
@@ -221,6 +222,7 @@ class DeploymentRows(Rows):
             "last_pod_failure": None,  # see `set_pod_failure`
             "queue_timeout_s": deployment.queue_timeout_s,
             "start_timeout_s": deployment.start_timeout_s,
+            "retries": retries_to_json(deployment.retries),
         }
 
     def _from_row(self, row: Record) -> Deployment:
@@ -267,6 +269,7 @@ class DeploymentRows(Rows):
             last_pod_failure=pod_failure_from_json(row.last_pod_failure),
             queue_timeout_s=row.queue_timeout_s,
             start_timeout_s=row.start_timeout_s,
+            retries=retries_from_json(row.retries),
         )
 
 

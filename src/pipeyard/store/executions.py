@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, insert, literal_column, select, text, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, literal_column, select, text, update
 
 from pipeyard.clock import from_epoch_ms, maybe_epoch_ms, maybe_instant, to_epoch_ms
 from pipeyard.domain.executions import (
+    Attempt,
     Execution,
     ExecutionFilter,
     ExecutionStatus,
@@ -25,7 +26,7 @@ from pipeyard.errors import ConflictError
 from pipeyard.store.cipher import storable_json
 from pipeyard.store.database import Record, Rows
 from pipeyard.store.prepared import Prepared
-from pipeyard.store.tables import IS_OPEN, deployments, executions, pipelines
+from pipeyard.store.tables import IS_OPEN, attempts, deployments, executions, list_metrics, pipelines, single_metrics
 
 _IS_OPEN = text(IS_OPEN)
 _THIS = executions.c.id == bindparam("execution_id")
@@ -45,17 +46,20 @@ _GIVEN = (
     "input_values",
     "endpoint_id",
     "queue_timeout_s",
+    "retries",
 )
 ADD = Prepared(insert(executions).values({name: bindparam(name) for name in _GIVEN}))
 ADD_SKIPPED = Prepared(insert(executions).values({name: bindparam(name) for name in (*_GIVEN, "ended_at", "failure")}))
+# Late news of an attempt that was followed by another changes nothing. 0: of whichever there is.
+_THIS_ATTEMPT = text("(:of_attempt = 0 OR :of_attempt = coalesce(attempt, 1))")
 _START = Prepared(
     update(executions)
-    .where(_THIS, _MINE, text("status = 'Pending'"))
+    .where(_THIS, _MINE, text("status = 'Pending'"), _THIS_ATTEMPT)
     .values(status=literal_column("'Running'"), started_at=bindparam("at"))
 )
 _FINISH = Prepared(
     update(executions)
-    .where(_THIS, _MINE, _IS_OPEN)
+    .where(_THIS, _MINE, _IS_OPEN, _THIS_ATTEMPT)
     .values(
         status=bindparam("new_status"),
         ended_at=bindparam("at"),
@@ -63,9 +67,22 @@ _FINISH = Prepared(
         output_values=bindparam("new_output_values"),
     )
 )
+_ATTEMPTED = select(executions.c.started_at, func.coalesce(executions.c.attempt, 1).label("attempt")).where(
+    _THIS, _MINE, _IS_OPEN, _THIS_ATTEMPT
+)
+_RETRY = (
+    update(executions)
+    .where(_THIS)
+    .values(status="Pending", started_at=None, attempt=bindparam("next_attempt"), retry_at=bindparam("at"))
+)
+_ADD_ATTEMPT = insert(attempts)
+_ATTEMPTS = select(attempts).where(attempts.c.execution_id == bindparam("execution_id")).order_by(attempts.c.number)
+_FORGET_METRICS = [
+    delete(table).where(table.c.execution_id == bindparam("execution_id")) for table in (single_metrics, list_metrics)
+]
 _FINISH_WAITING = Prepared(
     update(executions)
-    .where(_THIS, _MINE, text("status = 'Pending'"))
+    .where(_THIS, _MINE, text("status = 'Pending'"), _THIS_ATTEMPT)
     .values(status=bindparam("new_status"), ended_at=bindparam("at"), failure=bindparam("new_failure"))
 )
 _ADOPT = (
@@ -94,6 +111,8 @@ _ONE = (
         executions.c.ended_at,
         executions.c.failure,
         executions.c.endpoint_id,
+        executions.c.attempt,
+        executions.c.retry_at,
         *_NAMES,
     )
     .select_from(_NAMED)
@@ -127,6 +146,9 @@ _CARRIED = (
     executions.c.due_at,
     executions.c.created_at,
     executions.c.queue_timeout_s,
+    executions.c.retries,
+    executions.c.attempt,
+    executions.c.retry_at,
 )
 _ENDED = select(executions.c.id).where(text(f"NOT ({IS_OPEN})")).order_by(executions.c.number)
 _OPEN_ONES = select(*_CARRIED, executions.c.number).where(_IS_OPEN)
@@ -151,9 +173,16 @@ class ExecutionRows(Rows):
 
         return self._database.write(add)
 
-    def start_execution(self, execution_id: str, server_id: str, started_at: datetime) -> asyncio.Future[bool]:
-        """Pending to Running. False when it was not Pending or not ours."""
-        given = {"execution_id": execution_id, "this_server": server_id, "at": to_epoch_ms(started_at)}
+    def start_execution(
+        self, execution_id: str, server_id: str, started_at: datetime, attempt: int = 1
+    ) -> asyncio.Future[bool]:
+        """Pending to Running. False when it was not Pending, is in another attempt, or not ours."""
+        given = {
+            "execution_id": execution_id,
+            "this_server": server_id,
+            "at": to_epoch_ms(started_at),
+            "of_attempt": attempt,
+        }
         return self._database.write(lambda connection: _START.run(connection, given) == 1)
 
     def finish_execution(self, execution_id: str, server_id: str, outcome: Outcome) -> asyncio.Future[bool]:
@@ -168,8 +197,47 @@ class ExecutionRows(Rows):
             "at": to_epoch_ms(outcome.ended_at),
             "new_failure": failure_text(outcome.failure),
             "new_output_values": None if values is None else storable_json(values),
+            "of_attempt": outcome.attempt or 0,
         }
         return self._database.write(lambda connection: _FINISH.run(connection, given) == 1)
+
+    def retry_execution(
+        self, execution_id: str, server_id: str, outcome: Outcome, retry_at: datetime
+    ) -> asyncio.Future[bool]:
+        """Open to Pending again; the attempt that ended so is kept, its metrics are not. As `finish_execution`."""
+        this = {"execution_id": execution_id}
+        mine = this | {"this_server": server_id, "of_attempt": outcome.attempt or 0}
+        ended = {
+            "status": outcome.status.value,
+            "ended_at": to_epoch_ms(outcome.ended_at),
+            "failure": failure_text(outcome.failure),
+        }
+
+        def retry(connection: Connection) -> bool:
+            row = connection.execute(_ATTEMPTED, mine).first()
+            if row is None:
+                return False
+            connection.execute(_ADD_ATTEMPT, this | {"number": row.attempt, "started_at": row.started_at} | ended)
+            connection.execute(_RETRY, this | {"next_attempt": row.attempt + 1, "at": to_epoch_ms(retry_at)})
+            for forget in _FORGET_METRICS:
+                connection.execute(forget, this)
+            return True
+
+        return self._database.write(retry)
+
+    async def list_attempts(self, execution_id: str) -> Sequence[Attempt]:
+        """Those that were followed by another, the first one first."""
+        rows = await self._database.read(lambda c: list(c.execute(_ATTEMPTS, {"execution_id": execution_id})))
+        return [
+            Attempt(
+                row.number,
+                ExecutionStatus(row.status),
+                maybe_instant(row.started_at),
+                from_epoch_ms(row.ended_at),
+                failure_from_json(row.failure),
+            )
+            for row in rows
+        ]
 
     def finish_waiting(self, execution_id: str, server_id: str, outcome: Outcome) -> asyncio.Future[bool]:
         """Pending to final. False when it was not Pending or not ours."""
@@ -179,6 +247,7 @@ class ExecutionRows(Rows):
             "new_status": outcome.status.value,
             "at": to_epoch_ms(outcome.ended_at),
             "new_failure": failure_text(outcome.failure),
+            "of_attempt": outcome.attempt or 0,
         }
         return self._database.write(lambda connection: _FINISH_WAITING.run(connection, given) == 1)
 
@@ -277,6 +346,7 @@ def new_row(execution: NewExecution, server_id: str, due_at: datetime | None = N
         "input_values": storable_json(execution.input_values_json),
         "endpoint_id": execution.endpoint_id,
         "queue_timeout_s": execution.queue_timeout_s,
+        "retries": execution.retries_json,
     }
 
 
@@ -305,6 +375,8 @@ def _execution(row: Record) -> Execution:
         failure=failure_from_json(row.failure),
         due_at=maybe_instant(row.due_at),
         endpoint_id=row.endpoint_id,
+        attempt=row.attempt or 1,
+        retry_at=maybe_instant(row.retry_at),
     )
 
 
@@ -333,4 +405,7 @@ def _pending(row: Record, input_values_json: str) -> PendingExecution:
         due_at=maybe_instant(row.due_at),
         waits_since=from_epoch_ms(row.created_at),
         queue_timeout_s=row.queue_timeout_s,
+        retries_json=row.retries,
+        attempt=row.attempt or 1,
+        retry_at=maybe_instant(row.retry_at),
     )

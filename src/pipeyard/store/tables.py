@@ -134,6 +134,7 @@ deployments = Table(
     Column("last_pod_failure", Text),  # JSON, see domain.records
     Column("queue_timeout_s", Integer),
     Column("start_timeout_s", Integer),
+    Column("retries", Text),  # JSON, see domain.retries; null: none
     UniqueConstraint("environment_id", "name"),
     UniqueConstraint("environment_id", "endpoint_url_path"),
     # The scheduler's heap: what is due is at its front, whatever else is there.
@@ -170,9 +171,25 @@ executions = Table(
     Column("output_values", Text),  # JSON
     Column("endpoint_id", Text),  # at which it was accepted; behind the large ones because it was added later
     Column("queue_timeout_s", Integer),  # of its deployment, when it accepted it
+    Column("retries", Text),  # likewise
+    Column("attempt", Integer),  # null: the first
+    Column("retry_at", BigInteger),
     Index("ix_executions_pipeline_id_number", "pipeline_id", "number"),
     Index("ix_executions_deployment_id_number", "deployment_id", "number"),
     Index("ix_executions_open", "deployment_id", sqlite_where=text(IS_OPEN)),
+)
+
+
+# Attempts that were followed by another; the last one is the execution's own row.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("execution_id", ForeignKey("executions.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("status", Text, nullable=False),
+    Column("started_at", BigInteger),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("failure", Text),  # JSON, see domain.records
 )
 
 

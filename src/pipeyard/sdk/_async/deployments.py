@@ -62,6 +62,9 @@ class AsyncDeployments(AsyncPipelines):
         schedule_catch_up_s: int | None = None,
         queue_timeout_s: int | None = None,
         start_timeout_s: int | None = None,
+        retries: int | None = None,
+        retry_delay_s: int | None = None,
+        retry_on: Sequence[str] | None = None,
     ) -> Deployment:
         """Deploy a pipeline: a standing rule that turns calls, or time, into executions.
 
@@ -97,6 +100,9 @@ class AsyncDeployments(AsyncPipelines):
             schedule_catch_up_s: The largest delay, in seconds, at which a tick that was missed still runs.
             queue_timeout_s: How long an execution may wait until it runs, in seconds; then it ends without running.
             start_timeout_s: How long the import of the module may take, in seconds.
+            retries: How often an execution that did not succeed is tried again; 0 unless it is set.
+            retry_delay_s: How long after the end of an attempt the next one begins, in seconds.
+            retry_on: After which kinds of failures, such as "raised" and "lost"; all that may pass unless it is set.
 
         Returns:
             The deployment, as `get_deployment` gives it: `name`; for endpoints `endpoint_token`, which triggers it; for
@@ -133,6 +139,9 @@ class AsyncDeployments(AsyncPipelines):
                 "schedule_catch_up_s": schedule_catch_up_s,
                 "queue_timeout_s": queue_timeout_s,
                 "start_timeout_s": start_timeout_s,
+                "retries": retries,
+                "retry_delay_s": retry_delay_s,
+                "retry_on": None if retry_on is None else list(retry_on),
             },
         )
         await self._http.ask(Call("POST", self._url(route), json=request))
@@ -201,8 +210,11 @@ class AsyncDeployments(AsyncPipelines):
         schedule_paused_until: datetime | None = None,
         schedule_overlap: str | None = None,
         schedule_catch_up_s: int | None = None,
+        retries: int | None = None,
+        retry_delay_s: int | None = None,
+        retry_on: Sequence[str] | None = None,
     ) -> Deployment:
-        """Change one property of a deployment. A schedule and all that begins with `schedule_` are one.
+        """Change one property of a deployment. A schedule and all that begins with `schedule_` are one, so are retries.
 
         Args:
             deployment_name: Its name.
@@ -215,6 +227,9 @@ class AsyncDeployments(AsyncPipelines):
             schedule_paused_until: A time that has passed ends the pause.
             schedule_overlap: From the next tick on.
             schedule_catch_up_s: From the next tick on.
+            retries: For what is accepted from now on, as for `create_deployment`, and so are the next two.
+            retry_delay_s: As there.
+            retry_on: As there.
             wait_for_completion: Whether to wait until it is ready, or disabled.
             timeout_s: The longest wait in seconds; None waits without an end.
 
@@ -235,6 +250,9 @@ class AsyncDeployments(AsyncPipelines):
             "schedule_paused_until": pause_text(schedule_paused_until),
             "schedule_overlap": schedule_overlap,
             "schedule_catch_up_s": schedule_catch_up_s,
+            "retries": retries,
+            "retry_delay_s": retry_delay_s,
+            "retry_on": None if retry_on is None else list(retry_on),
         }
         sent = {name: value for name, value in changes.items() if value is not None}
         await self._http.ask(Call("PATCH", self._url("deployments", deployment_name), json=sent))

@@ -175,6 +175,8 @@ class Executions(Deployments):
             until it has ended. One that did not succeed has `failure`: `kind`, `message`, `remedy`, `traceback`,
             `signal`, `exit_code`, `peak_memory_bytes`, `memory_limit_bytes` and `last_log_lines`; one that is
             Pending has `pending_reason`.
+            One that was tried again has `attempts`: `number`, `status`, `start_date`, `end_date`, `failure`; and
+            `retry_at` while it waits.
 
         Raises:
             NotFoundError, SdkException.
@@ -220,6 +222,8 @@ class Executions(Deployments):
         from_datetime: datetime | None = None,
         to_datetime: datetime | None = None,
         limit: int | None = None,
+        *,
+        attempt: int | None = None,
     ) -> list[LogLine]:
         """What an execution printed, oldest first.
 
@@ -228,6 +232,7 @@ class Executions(Deployments):
             from_datetime: The first instant; without a time zone it is local time.
             to_datetime: The instant before which it ends.
             limit: The largest number of lines.
+            attempt: The number of the attempt whose lines are wanted; None is all.
 
         Returns:
             Lines with `timestamp`, `message` and `stream`.
@@ -236,6 +241,8 @@ class Executions(Deployments):
             NotFoundError, SdkException.
         """
         wanted = log_range(from_datetime, to_datetime, limit)
+        if attempt is not None:
+            wanted["attempt"] = attempt
         by_step = self._read_log("executions", execution_id, wanted)
         return records(LogLine, by_step[0] if by_step else [])
 
