@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from pipeyard.domain.pods import IsolationLevel
+from pipeyard.pod import limits
+from pipeyard.pod.cgroups import Groups
+from pipeyard.pod.folder import PodPaths
 
 LIMIT_BYTES = 128 * 1024**2
 GREEDY = """
@@ -143,6 +146,29 @@ def test_the_neighbour_of_a_greedy_pod_lives_on(pods):
     greedy = pods.open(GREEDY, ram_request_bytes=LIMIT_BYTES, outputs=OUTPUTS)
     assert greedy.run(inputs={"mebibytes": 400, "rest_s": 10}).kind == "out_of_memory"
     assert neighbour.run(inputs={"mebibytes": 20}).values == {"mebibytes": 20}
+
+
+def test_a_worker_that_the_kernel_ended_because_the_machine_had_no_memory_left_is_told_from_others(
+    monkeypatch, tmp_path
+):
+    kills = [7]
+    monkeypatch.setattr(limits, "machine_kills", lambda: kills[0])
+    order = {
+        "mode": "elastic",
+        "processes_max": 10,
+        "memory_max_bytes": None,
+        "disk_max_bytes": 1,
+        "is_ram_reserved": False,
+    }
+    paths = PodPaths(str(tmp_path), "image", "program")
+    Path(paths.work).mkdir()
+    found = limits.Limits(order, Groups(None, None), paths, own_place=False)
+    assert found.ending() is None
+    kills[0] += 1
+    ending = found.ending()
+    assert (ending.outcome, ending.kind) == ("error", "out_of_memory")
+    assert ending.message.startswith("Out of Memory: the machine had none left")
+    assert "ram_request" in ending.remedy
 
 
 def test_no_cgroup_is_left_of_a_pod_that_was_removed(pods):
