@@ -53,9 +53,8 @@ class Records:
     async def finish(self, execution_id: str, outcome: Outcome) -> None:
         """End an execution, or this attempt if another follows; a second end changes nothing."""
         retry_at = self.retrying.retry_at(execution_id, outcome)
-        if retry_at is not None:
-            if await self.store.retry_execution(execution_id, self.server_id, outcome, retry_at):
-                self.retrying.follow(execution_id, retry_at)
+        if retry_at is not None and await self.store.retry_execution(execution_id, self.server_id, outcome, retry_at):
+            self.retrying.follow(execution_id, retry_at)
             return
         won = await self.store.finish_execution(execution_id, self.server_id, outcome)
         if not won and outcome.attempt is not None:

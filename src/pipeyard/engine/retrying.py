@@ -39,9 +39,10 @@ class Retrying:
 
     def follow(self, execution_id: str, retry_at: datetime) -> None:
         """The next attempt is stored: submit it at its time."""
-        execution = self._watched[execution_id]
-        following = replace(execution, status=ExecutionStatus.PENDING, attempt=execution.attempt + 1, retry_at=retry_at)
-        self.wait(following)
+        execution = self._watched.get(execution_id)
+        if execution is not None:  # else it was cancelled just now
+            attempt = execution.attempt + 1
+            self.wait(replace(execution, status=ExecutionStatus.PENDING, attempt=attempt, retry_at=retry_at))
 
     def wait(self, execution: PendingExecution) -> None:
         """Submit it at its time."""
