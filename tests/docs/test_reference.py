@@ -25,7 +25,7 @@ PRODUCT_PAGE = Page(REFERENCE / "product-page.md")
 
 # Raised while the server starts, or turned into the state of something: never the answer to a call by its own name.
 # Some are for those at the machine, some have other names.
-NEVER_ANSWERED = {"ExecutionEnded", "Build", "Pod", "Settings", "Disk", "CommandLine"}
+NEVER_ANSWERED = {"ExecutionEnded", "Build", "Pod", "Settings", "Disk", "Sync", "CommandLine"}
 
 
 def test_the_page_of_settings_is_what_the_settings_say() -> None:

@@ -16,8 +16,8 @@ needs_compiler = pytest.mark.skipif(not can_build(), reason="there is no gcc")
 
 @needs_compiler
 def test_what_was_acknowledged_survives_a_loss_of_power() -> None:
-    done = power_loss.play(12, seed=1, calls=1)
-    assert done["images"] == 12
+    done = power_loss.play(6, seed=1, calls=1)
+    assert done["images"] == 6
     assert done["ended checked"] > 0
 
 
@@ -26,7 +26,7 @@ def test_a_call_that_fails_loses_nothing_and_ends_nothing_wrongly(tmp_path: Path
     victim = Victim(tmp_path)
     try:
         victim.open()
-        for number in (12, 40, 80):
+        for number in (12, 60):
             assert fail_at_work(victim, "EIO", number)
     finally:
         victim.close()
