@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -34,6 +37,7 @@ PACKAGES = {
         os.register_at_fork(after_in_child=lambda: time.sleep(60) if False else os._exit(3))
     """,
     "dying": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
+    "slow": "import time\ntime.sleep(50)\n",
     "leaning": "import helper_of_mine\n",
     "helper_of_mine": "whose = 'the package'\n",
     "spying": """
@@ -224,6 +228,29 @@ def test_one_environment_never_uses_the_zygote_of_another(warm_pods):
     for environment_id in ("one", "other"):
         warm_pods.elastic("def f(): pass", environment_id=environment_id).run()
     assert len(_zygotes(warm_pods)) == 2
+
+
+def test_a_server_that_stops_does_not_wait_for_imports(warm_pods):
+    spec = warm_pods.spec("import slow\ndef f(): pass", mode=Mode.ELASTIC)
+
+    async def stop_while_it_imports() -> str | None:
+        warming = asyncio.create_task(warm_pods.runtime.warm(spec))
+        while not any(name.endswith(b"\0zygote\0") for name in _commands()):  # noqa: ASYNC110  another process
+            await asyncio.sleep(0.01)
+        await warm_pods.runtime.close()
+        return await warming
+
+    began_s = time.monotonic()
+    assert warm_pods.runner.run(stop_while_it_imports()) is not None
+    assert time.monotonic() - began_s < 15
+
+
+def _commands() -> list[bytes]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_bytes())
+    return found
 
 
 def test_executions_go_on_when_the_server_and_its_zygotes_are_gone(warm_pods):

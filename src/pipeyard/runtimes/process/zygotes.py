@@ -109,6 +109,11 @@ class _Zygote:
         """New descriptors of its socket and namespaces."""
         return [os.dup(descriptor) for descriptor in (self._connection.fileno(), *self._namespaces)]
 
+    def give_up(self) -> None:
+        """Have it ended while `raise_up` waits for it, which raises PodError then."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_WR)
+
     def end(self) -> None:
         """Have it ended, and remove what it leaves. Blocks. Pods that came from it live on."""
         with contextlib.suppress(OSError):
@@ -139,6 +144,7 @@ class Zygotes:
         self._preparations: dict[tuple[Path, str], str] = {}
         self._kept: OrderedDict[_Key, _Zygote] = OrderedDict()
         self._starting: dict[_Key, asyncio.Task[str | None]] = {}
+        self._rising: set[_Zygote] = set()
         self._refused: dict[_Key, str] = {}
         self._tasks: set[asyncio.Future[None]] = set()
         for name in os.listdir(root) if root.is_dir() else ():
@@ -182,7 +188,9 @@ class Zygotes:
         return []
 
     async def close(self) -> None:
-        """End them all."""
+        """End them all, those that are still importing too."""
+        for zygote in list(self._rising):
+            zygote.give_up()
         await asyncio.gather(*self._tasks, *self._starting.values(), return_exceptions=True)
         while self._kept:
             self._drop(next(iter(self._kept)))
@@ -197,6 +205,7 @@ class Zygotes:
         if read not in self._preparations:
             if len(self._preparations) >= _REMEMBERED_MAX:
                 self._preparations.clear()
+                self._refused.clear()
             self._preparations[read] = await self._run(self._read, spec)
         return _Key(spec.environment_id, spec.image, self._preparations[read])
 
@@ -248,11 +257,14 @@ class Zygotes:
         folder = PodFolder(self._root, name)
         own = replace(spec, pod_id=name, variables={}, ram_request_bytes=self._limits.memory_max_bytes)
         zygote = _Zygote(folder, self._launcher.start_zygote(own, folder))
+        self._rising.add(zygote)
         try:
             zygote.raise_up(key.preparation)
         except BaseException:
             zygote.end()
             raise
+        finally:
+            self._rising.discard(zygote)
         return zygote
 
     def _read(self, spec: PodSpec) -> str:
