@@ -186,8 +186,7 @@ def restore(settings: Settings, file: Path) -> int:
 async def examine_machine(settings: Settings) -> list[tuple[str, str]]:
     """What `pipeyard doctor` prints."""
     with tempfile.TemporaryDirectory() as trial:
-        options = replace(pod_options(settings), minimum=IsolationLevel.PROCESS)
-        runtime = await ProcessRuntime.open(Path(trial), options)
+        runtime = await ProcessRuntime.open(Path(trial), replace(pod_options(settings), minimum=IsolationLevel.PROCESS))
         pods = runtime.describe()
         languages = await VenvImageBuilder(Path(trial)).languages()
         await runtime.close()
@@ -195,8 +194,7 @@ async def examine_machine(settings: Settings) -> list[tuple[str, str]]:
     return [
         ("data folder", f"{settings.data_dir}{'' if settings.data_dir.is_dir() else ' (not there yet)'}"),
         ("isolation", f"{pods['isolation']} (required: {settings.isolation_minimum})"),
-        ("limits", pods["limits"]),
-        ("zygotes", pods["zygotes"]),
+        *((name, pods[name]) for name in ("limits", "zygotes")),
         ("languages", ", ".join(languages)),
         ("memory for pods", amount(settings.pods_ram_max_bytes)),
         ("GPUs", str(len(Gpus().ids))),

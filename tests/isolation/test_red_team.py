@@ -135,6 +135,8 @@ def _raid(platform: Platform, level: str, bait: dict[str, Any]) -> tuple[Raid, l
     source = "from red_team import main\n"
     inputs, outputs = [Input("names", "array"), Input("target", "json")], [Output("reached", "json")]
     pipeline = platform.create_pipeline(source, inputs, [*outputs, Output("token", "string")], files=MODULES)
+    said = [line["message"] for line in platform.sdk.get_pipeline_logs(pipeline)]
+    assert ("Elastic executions start with its imports done, from a zygote." in said) == (level == "namespaces"), said
     neighbour, elastic = platform.deploy(pipeline, "low_latency"), platform.deploy(pipeline)
 
     def call(deployment: dict[str, Any], names: list[str], target: dict[str, Any]) -> httpx.Response:

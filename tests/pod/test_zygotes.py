@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,11 @@ PACKAGES = {
         os.register_at_fork(after_in_child=lambda: time.sleep(60) if False else os._exit(3))
     """,
     "dying": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
+    "slow": "import time\ntime.sleep(50)\n",
+    "lying": """
+        import os, socket
+        socket.socket(fileno=os.dup(3)).send(b'{"reason": null, "memory_bytes": "much"}')
+    """,
     "leaning": "import helper_of_mine\n",
     "helper_of_mine": "whose = 'the package'\n",
     "spying": """
@@ -144,13 +151,14 @@ def test_a_package_reaches_nothing_while_it_is_imported(warm_pods):
         ("sharing", "its imports share memory (/dev/zero (deleted))"),
         ("holding", "its imports leave something open (/etc/hostname)"),
         ("hanging", "a first forked process did not work"),
+        ("lying", "its process says what no zygote says"),
         ("dying", "its imports end the process (signal 9)"),
     ],
 )
 def test_what_cannot_be_forked_starts_afresh_and_says_why(warm_pods, module, reason):
     assert _reason(warm_pods, module) == reason
     warm_pods.warm = False
-    if module != "dying":
+    if module not in ("dying", "lying"):
         code = {"main.py": f"import {module}\nfrom helper import is_forked\ndef f(): return {{'a': is_forked()}}"}
         connection = warm_pods.elastic(code | {"helper.py": FORKED}, outputs=(("a", "boolean"),))
         assert connection.run().values == {"a": False}
@@ -224,6 +232,21 @@ def test_one_environment_never_uses_the_zygote_of_another(warm_pods):
     for environment_id in ("one", "other"):
         warm_pods.elastic("def f(): pass", environment_id=environment_id).run()
     assert len(_zygotes(warm_pods)) == 2
+
+
+def test_a_server_that_stops_does_not_wait_for_imports(warm_pods):
+    spec = warm_pods.spec("import slow\ndef f(): pass", mode=Mode.ELASTIC)
+
+    async def stop_while_it_imports() -> str | None:
+        warming = asyncio.create_task(warm_pods.runtime.warm(spec))
+        while not _zygotes(warm_pods):  # noqa: ASYNC110  a thread makes it
+            await asyncio.sleep(0.01)
+        await warm_pods.runtime.close()
+        return await warming
+
+    began_s = time.monotonic()
+    assert warm_pods.runner.run(stop_while_it_imports()) is not None
+    assert time.monotonic() - began_s < 15
 
 
 def test_executions_go_on_when_the_server_and_its_zygotes_are_gone(warm_pods):

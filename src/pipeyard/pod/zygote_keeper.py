@@ -34,18 +34,19 @@ def keep(connection_fd: int) -> None:
     place = launch.place_of(order, launch.create_files(order), has_places=True)
     try:
         prepared = isolation.leave(place)
-        own = os.open("/proc/self/ns", os.O_RDONLY | os.O_DIRECTORY)  # before the child takes this root away
-        users = os.open("user", os.O_RDONLY, dir_fd=own)
+        reader, writer = os.pipe()
         if os.fork():
-            pids = os.open("pid_for_children", os.O_RDONLY, dir_fd=own)
-            socket.send_fds(connection, [b"{}"], [users, pids])
+            names = ("user", "pid_for_children")
+            socket.send_fds(connection, [b"{}"], [os.open(f"/proc/self/ns/{name}", os.O_RDONLY) for name in names])
             os._exit(0)
+        # Once that is sent: entering takes the parent's root away too, and no code of packages may speak before it.
+        os.close(writer)
+        os.read(reader, 1)
+        os.close(reader)
         isolation.enter(place, prepared)
     except OSError as error:
         connection.send(json.dumps({"reason": f"it cannot be isolated: {error}"}).encode())
         os._exit(1)
-    os.close(users)
-    os.close(own)
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):
         os.dup2(null, descriptor)

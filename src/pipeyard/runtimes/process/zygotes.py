@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar, TypeVarTuple, Unpack
+from typing import TypeVar, TypeVarTuple, Unpack
 
 from pipeyard.domain.modes import Mode
 from pipeyard.domain.pods import IsolationLevel, PodSpec
@@ -86,12 +86,11 @@ class _Zygote:
             packet, self._namespaces, _, _ = socket.recv_fds(self._connection, _PACKET_BYTES, 2)
             self._check(packet)
             self._connection.send(preparation.encode())
-            said = self._check(self._connection.recv(_PACKET_BYTES))
+            self._check(self._connection.recv(_PACKET_BYTES))
         except TimeoutError:
             raise PodError(f"its imports take longer than {_IMPORTS_MAX_S:g} s") from None
         except OSError as error:
             raise PodError(f"its process has gone: {error}") from error
-        self.memory_bytes = int(said["memory_bytes"])
 
     @property
     def lives(self) -> bool:
@@ -109,6 +108,11 @@ class _Zygote:
         """New descriptors of its socket and namespaces."""
         return [os.dup(descriptor) for descriptor in (self._connection.fileno(), *self._namespaces)]
 
+    def give_up(self) -> None:
+        """Have it ended while `raise_up` waits for it, which raises PodError then."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_WR)
+
     def end(self) -> None:
         """Have it ended, and remove what it leaves. Blocks. Pods that came from it live on."""
         with contextlib.suppress(OSError):
@@ -121,11 +125,16 @@ class _Zygote:
             os.close(descriptor)
         self._folder.remove()
 
-    def _check(self, packet: bytes) -> dict[str, Any]:
-        said = json.loads(packet) if packet else {"reason": self._folder.log() or "its process has gone"}
-        if said.get("reason") is not None:
-            raise PodError(str(said["reason"]))
-        return said
+    def _check(self, packet: bytes) -> None:
+        if not packet:
+            raise PodError(self._folder.log() or "its process has gone")
+        try:
+            said = json.loads(packet)
+            reason, self.memory_bytes = said.get("reason"), int(said.get("memory_bytes", 0))
+        except (AttributeError, TypeError, ValueError):  # code of packages shares the process that sends it
+            raise PodError("its process says what no zygote says") from None
+        if reason is not None:
+            raise PodError(str(reason))
 
 
 class Zygotes:
@@ -139,6 +148,8 @@ class Zygotes:
         self._preparations: dict[tuple[Path, str], str] = {}
         self._kept: OrderedDict[_Key, _Zygote] = OrderedDict()
         self._starting: dict[_Key, asyncio.Task[str | None]] = {}
+        self._rising: set[_Zygote] = set()
+        self._is_closed = False
         self._refused: dict[_Key, str] = {}
         self._tasks: set[asyncio.Future[None]] = set()
         for name in os.listdir(root) if root.is_dir() else ():
@@ -182,7 +193,10 @@ class Zygotes:
         return []
 
     async def close(self) -> None:
-        """End them all."""
+        """End them all, those that are still importing too."""
+        self._is_closed = True
+        for zygote in list(self._rising):
+            zygote.give_up()
         await asyncio.gather(*self._tasks, *self._starting.values(), return_exceptions=True)
         while self._kept:
             self._drop(next(iter(self._kept)))
@@ -197,6 +211,7 @@ class Zygotes:
         if read not in self._preparations:
             if len(self._preparations) >= _REMEMBERED_MAX:
                 self._preparations.clear()
+                self._refused.clear()
             self._preparations[read] = await self._run(self._read, spec)
         return _Key(spec.environment_id, spec.image, self._preparations[read])
 
@@ -248,11 +263,16 @@ class Zygotes:
         folder = PodFolder(self._root, name)
         own = replace(spec, pod_id=name, variables={}, ram_request_bytes=self._limits.memory_max_bytes)
         zygote = _Zygote(folder, self._launcher.start_zygote(own, folder))
+        self._rising.add(zygote)
         try:
+            if self._is_closed:  # meanwhile
+                zygote.give_up()
             zygote.raise_up(key.preparation)
         except BaseException:
             zygote.end()
             raise
+        finally:
+            self._rising.discard(zygote)
         return zygote
 
     def _read(self, spec: PodSpec) -> str:
