@@ -11,18 +11,19 @@ import json, os, socket, sys, time
 from types import SimpleNamespace
 from pipeyard.pod import protocol
 from pipeyard.pod.folder import PodPaths
+from pipeyard.pod.interpreter import Interpreter
 from pipeyard.pod.supervisor import Supervisor
 from pipeyard.pod.worker_process import WorkerProcess
 
 order = {
     "pod_id": "p", "mode": "elastic", "parallel": False, "slots": 1, "function_path": "", "function_name": "",
-    "inputs": [], "outputs": [], "variables": {}, "gpu": 0, "orphan_s": 600, "pod_dir": sys.argv[1],
+    "inputs": [], "outputs": [], "variables": {}, "gpus": [], "orphan_s": 600, "pod_dir": sys.argv[1],
 }
 limits = SimpleNamespace(
-    enter=lambda: None, look=lambda busy: False, due_s=lambda busy: time.monotonic() + 100, ending=lambda: None
+    enter=lambda: None, memory_facts=dict, look=lambda busy: False, due_s=lambda busy: time.monotonic() + 100, ending=lambda: None
 )
 paths = PodPaths(sys.argv[1], sys.argv[1] + "/no image", "")
-worker = WorkerProcess(order, paths, limits, own_processes=False)
+worker = WorkerProcess(order, Interpreter(order, paths, limits, False), False, None)
 os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
 null = os.open(os.devnull, os.O_WRONLY)
 ours, theirs = socket.socketpair()

@@ -66,13 +66,20 @@ class Builder:
             logger.exception("the build of pipeline %s broke", pipeline.name)
             log.say("The pipeline could not be created: the platform failed; see the server's log.")
             return PipelineStatus.CREATION_FAILED, None
-        reason = await self._workshop.warm(replace(pipeline, image=image))
-        if reason is None:
-            log.say("Elastic executions start with its imports done, from a zygote.")
-        else:
-            log.say(f"Elastic executions start a fresh interpreter: {reason}.")
+        log.say(await self._warm(pipeline, image))
         log.say("The pipeline is ready.")
         return PipelineStatus.READY, image
+
+    async def _warm(self, pipeline: Pipeline, image: str) -> str:
+        """What the author is told of how executions start. No build fails because of it."""
+        try:
+            reason = await self._workshop.warm(replace(pipeline, image=image))
+        except Exception:
+            logger.exception("no zygote could be made for pipeline %s", pipeline.name)
+            reason = "the platform failed to make a zygote; see the server's log"
+        if reason is None:
+            return "Elastic executions start with its imports done, from a zygote."
+        return f"Elastic executions start a fresh interpreter: {reason}."
 
 
 class BuildLog:

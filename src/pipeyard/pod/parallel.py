@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 def run_parallel(worker: Worker) -> None:
     """Run what the supervisor sends, which sends no more at once than the deployment allows."""
+    worker.say_ready()
     asyncio.run(_Parallel(worker).serve())
 
 

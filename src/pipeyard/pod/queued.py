@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def run_queued(worker: Worker) -> None:
     """Run what the supervisor sends, one after the other. An elastic worker runs one."""
     loop, interrupts = _Loop(worker), Interrupts(worker.channel)
+    worker.say_ready()
     while True:
         frame = worker.channel.receive()
         if frame is None:

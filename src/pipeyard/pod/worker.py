@@ -70,6 +70,11 @@ class Worker:
         """Whether executions run in threads, which nothing can stop."""
         return self.parallel and not self.is_coroutine_function
 
+    def say_ready(self) -> None:
+        """From now on executions are sent, and may be interrupted. An elastic worker has its one already."""
+        if not self.elastic:
+            self.channel.send({"type": "ready", "in_threads": self.in_threads})
+
     def prepare(self, frame: Frame) -> Call:
         """Bring the process up to date for the execution that starts now."""
         call = Call(frame)
@@ -153,7 +158,6 @@ def work() -> None:
         worker.write_failure(failure)
         channel.send({"type": "import_failed", "failure": failure})
         return
-    channel.send({"type": "ready", "in_threads": worker.in_threads})
     _run(worker)
 
 
