@@ -20,7 +20,8 @@ order = {
     "inputs": [], "outputs": [], "variables": {}, "gpus": [], "orphan_s": 600, "pod_dir": sys.argv[1],
 }
 limits = SimpleNamespace(
-    enter=lambda: None, memory_facts=dict, look=lambda busy: False, due_s=lambda busy: time.monotonic() + 100, ending=lambda: None
+    enter=lambda: None, memory_facts=dict, ending=lambda: None,
+    look=lambda busy: False, due_s=lambda busy: time.monotonic() + 100,
 )
 paths = PodPaths(sys.argv[1], sys.argv[1] + "/no image", "")
 worker = WorkerProcess(order, Interpreter(order, paths, limits, False), False, None)
