@@ -42,11 +42,11 @@ class BackUp:
 
     root: Path
     leave_out_deleted: Callable[[Path, Path], None]
-    files: int = 0
+    _files: int = field(default=0, init=False)
     _tar: tarfile.TarFile = field(init=False)
 
-    def write(self, file: Path) -> None:
-        """Write the archive, readable by its owner alone. Raises ConflictError when there is such a file.
+    def write(self, file: Path) -> int:
+        """Write the archive, readable by its owner alone. How many files. Raises ConflictError when there is one.
 
         The store is copied first, then what it names: each of those was there before its row. What is deleted
         meanwhile is left out of the copy, which comes last.
@@ -64,6 +64,7 @@ class BackUp:
             _check_absent(file)  # it may have taken an hour
             partial.rename(file)
             _sync(file.parent)
+        return self._files
 
     def _write(self, work: Path) -> None:
         about = work / _ABOUT
@@ -105,7 +106,7 @@ class BackUp:
         except FileNotFoundError:
             return False
         cast(Any, self._tar).members.clear()  # tarfile remembers them all
-        self.files += 1
+        self._files += 1
         return True
 
 

@@ -167,9 +167,7 @@ def back_up(folder: DataFolder, file: Path) -> int:
 
     Objects in S3 are not in it. Raises ConflictError, NotFoundError.
     """
-    backup = BackUp(folder.root, leave_out_deleted)
-    backup.write(file)
-    return backup.files
+    return BackUp(folder.root, leave_out_deleted).write(file)
 
 
 def restore(settings: Settings, file: Path) -> int:
@@ -190,7 +188,6 @@ async def examine_machine(settings: Settings) -> list[tuple[str, str]]:
         pods = runtime.describe()
         languages = await VenvImageBuilder(Path(trial)).languages()
         await runtime.close()
-    git = await program_versions()
     return [
         ("data folder", f"{settings.data_dir}{'' if settings.data_dir.is_dir() else ' (not there yet)'}"),
         ("isolation", f"{pods['isolation']} (required: {settings.isolation_minimum})"),
@@ -198,5 +195,5 @@ async def examine_machine(settings: Settings) -> list[tuple[str, str]]:
         ("languages", ", ".join(languages)),
         ("memory for pods", amount(settings.pods_ram_max_bytes)),
         ("GPUs", str(len(Gpus().ids))),
-        ("git", git),
+        ("git", await program_versions()),
     ]
