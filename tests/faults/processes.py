@@ -24,13 +24,36 @@ def supervisors(platform: Platform) -> dict[str, int]:
     return found
 
 
+def _children() -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for pid, fields in living():
+        found.setdefault(int(fields[1]), []).append(pid)
+    return found
+
+
 def members(supervisor: int) -> tuple[list[int], list[int]]:
     """Of a pod: its worker, and what user code has started."""
-    children: dict[int, list[int]] = {}
-    for pid, fields in living():
-        children.setdefault(int(fields[1]), []).append(pid)
+    children = _children()
     workers = children.get(supervisor, [])
     return workers, [pid for worker in workers for pid in below(worker, children)]
+
+
+def _forkers(server: int) -> set[int]:
+    """What a server forks pods from: the spawner, which is in no place of its own, and zygotes with their keepers."""
+    children = _children()
+    found = set()
+    for pid in children.get(server, []):
+        zygotes = [child for child in children.get(pid, []) if b"zygote" in _read(child, "cmdline")]
+        if zygotes or _mounts(pid) == _mounts(server):
+            found |= {pid, *zygotes}
+    return found
+
+
+def _mounts(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/mnt")
+    except OSError:
+        return ""
 
 
 class Leftovers:
@@ -70,7 +93,7 @@ class Leftovers:
         return str(self._platform.folder) in text
 
     def _known(self, stays: dict[str, int]) -> set[int]:
-        known = {self._platform.pid}
+        known = {self._platform.pid, *_forkers(self._platform.pid)}
         for supervisor in stays.values():
             workers, others = members(supervisor)
             known |= {supervisor, *workers, *others}

@@ -16,9 +16,10 @@ _MEBIBYTE = 1024**2
 
 @escape("a fork bomb", "process")
 def fork_bomb(target: Target) -> Any:
-    children = []
+    # Without namespaces the kernel counts all of this user: what others give back meanwhile can be had too.
+    wanted, children = 2 * target["processes_max"], []
     try:
-        while len(children) < 2 * target["processes_max"]:
+        while len(children) < wanted:
             pid = os.fork()
             if pid == 0:
                 signal.pause()
@@ -28,7 +29,7 @@ def fork_bomb(target: Target) -> Any:
     for pid in children:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-    return len(children) if len(children) > target["processes_max"] else None
+    return len(children) if len(children) == wanted else None
 
 
 @escape("one huge file", "process")
