@@ -532,3 +532,81 @@ async def test_a_plan_that_is_not_true_any_more_is_not_what_fires(store: SqlStor
     )
     if happened != "full":  # no place is kept by the plan
         assert sum(server.lanes.places._taken.values()) == len(server.lanes.dispatched)
+
+
+# --- a schedule that is changed ---
+
+
+async def test_a_change_deals_with_the_tick_that_is_due_and_waits_for_its_jitter(
+    store: SqlStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(real_clock, "now", clock.now)
+    changes = {
+        "schedule": {"schedule": "*/5 * * * *"},
+        "zone": {"schedule_time_zone": "Asia/Kathmandu"},
+        "pause": {"schedule_paused_until": "2027-02-01T00:00:00Z"},
+        "disabled": {"is_enabled": False},
+    }
+    options = ScheduleOptions(jitter_s=1800)
+    server, made = Server(store, "s", clock.now), {}
+    for name in changes:
+        made[name] = deployment(name, "0 * * * *", schedule_options=options)
+        await store.add_deployment(made[name])
+    clock.instant = TEN
+    await server.scheduler.fire_due()
+    assert await executions(store) == []
+    assert min(one.wake_time(TEN) for one in made.values()) > TEN + timedelta(seconds=1)
+    clock.move(seconds=1)
+    for name, fields in changes.items():
+        changed = await server.deployments.update("e", "bob", name, fields)
+        assert changed.next_fire_at is None or changed.next_fire_at > clock.instant
+    found = await executions(store)
+    assert [(one.deployment_name, one.due_at, one.status.value) for one in found] == [
+        (name, TEN, "Pending") for name in changes
+    ]
+    assert server.lanes.dispatched == [one.id for one in found]
+
+
+async def test_to_end_a_pause_that_there_is_not_is_no_change(
+    store: SqlStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(real_clock, "now", clock.now)
+    await store.add_deployment(deployment("d", "0 * * * *", schedule_options=ScheduleOptions(jitter_s=1800)))
+    before = await store.get_deployment_by_id("d")
+    clock.instant = TEN
+    server = Server(store, "s", clock.now)
+    for past in (TEN, TEN - MINUTE):
+        assert await server.deployments.update("e", "b", "d", {"schedule_paused_until": past.isoformat()}) == before
+    assert await executions(store) == []
+
+
+async def test_after_a_clock_that_was_far_ahead_a_change_begins_anew_and_repeats_nothing(
+    store: SqlStore, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(real_clock, "now", clock.now)
+    server = Server(store, "s", clock.now)
+    changes: dict[str, list[dict[str, object]]] = {
+        "toggled": [{"is_enabled": False}, {"is_enabled": True}],
+        "other": [{"schedule": "*/2 * * * *"}],
+    }
+    for name in changes:
+        await store.add_deployment(deployment(name, "* * * * *"))
+    clock.move(days=400)
+    await server.scheduler.fire_due()
+    clock.move(days=-400)
+    for _ in range(2):
+        clock.move(minutes=1)
+        await server.scheduler.fire_due()
+    assert "the clock was set back, from 2028-02-05T09:59:30.000Z to 2027-01-01T10:00:30.000Z" in caplog.text
+    before = await executions(store)  # the first tick, of 10:00, was dealt with while the clock was ahead
+    for name, fields in changes.items():
+        for field in fields:
+            await server.deployments.update("e", "bob", name, field)
+    assert "deployment toggled: the clock was ahead, at 2028-02-05T09:59:00.000Z" in caplog.text
+    for _ in range(3):
+        clock.move(minutes=1)
+        await server.scheduler.fire_due()
+    new = [(one.deployment_name, one.due_at - TEN) for one in (await executions(store))[len(before) :]]
+    assert sorted(new) == [("other", 2 * MINUTE), ("other", 4 * MINUTE)] + [
+        ("toggled", number * MINUTE) for number in (2, 3, 4)
+    ]

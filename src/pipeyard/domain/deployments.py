@@ -161,13 +161,18 @@ class Deployment:
     def scheduled(self, now: datetime) -> Deployment:
         """With its next fire time, counted from now: what was due before is not made up for.
 
-        A clock that was set back does not bring ticks back that were dealt with.
+        Where a clock was set back, that may be a tick that was dealt with: the store does not give it twice.
         """
         if self.schedule is None or not self.is_enabled:
             return replace(self, next_fire_at=None, wake_at=None)
-        begin = max(now, self.last_tick_at or now, (self.schedule_options.paused_until or now) - _MILLISECOND)
+        begin = max(now, (self.schedule_options.paused_until or now) - _MILLISECOND)
         due_at = self.schedule.next_after(begin)
         return replace(self, next_fire_at=due_at, wake_at=self.wake_time(due_at))
+
+    def hurried(self, now: datetime) -> Deployment:
+        """As if no tick had jitter: one that is due and waits for its own is to be fired now."""
+        options, wake_at = replace(self.schedule_options, jitter_s=0), self.wake_at
+        return replace(self, schedule_options=options, wake_at=None if wake_at is None else min(wake_at, now))
 
     def coming_fire_times(self, now: datetime) -> Iterator[datetime]:
         """When its next ticks are due, in the time zone of its schedule."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from typing import Any
@@ -45,6 +45,11 @@ class ScheduleOptions:
     paused_until: datetime | None = None  # no tick before is due
     overlap: Overlap = Overlap.ALLOW
     catch_up_s: int | None = None  # the largest delay at which a tick still runs; None: the server's setting
+
+    def without_past_pause(self, now: datetime) -> ScheduleOptions:
+        """Its pause is one that lies ahead, or None."""
+        is_over = self.paused_until is not None and self.paused_until <= now
+        return replace(self, paused_until=None) if is_over else self
 
     def jitter(self, deployment_id: str, due_at: datetime, gap: timedelta) -> timedelta:
         """How late a tick is fired on purpose: the same whoever asks, and less than the gap to the next tick."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -34,10 +35,14 @@ from pipeyard.services.endpoint_paths import EndpointPaths
 from pipeyard.services.followed_logs import FollowedLogs
 from pipeyard.services.notices import Notices
 from pipeyard.services.pipelines import PipelineService
+from pipeyard.services.ticks import TickService
 from pipeyard.store_ports import Store
+
+logger = logging.getLogger(__name__)
 
 UPDATABLE = ("is_enabled", "schedule", "inputs_mapping", "outputs_mapping")
 PREVIEW_MAX = 100
+FAR_AHEAD = timedelta(minutes=1)  # of a tick that was dealt with: more than the clocks of two servers differ
 _PROPERTIES = dict.fromkeys(OPTION_FIELDS, "schedule")  # its options go with a schedule, or without it
 
 
@@ -53,6 +58,7 @@ class DeploymentService:
     pipelines: PipelineService
     paths: EndpointPaths
     supply: Supply
+    ticks: TickService
     schedules_changed: Callable[[], None]  # after the commit of a schedule that is new, changed or enabled
     # A change reads, decides and writes: one at a time, or one of two would be undone.
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -155,6 +161,7 @@ class DeploymentService:
         if enabled == deployment.is_enabled:
             return deployment
         status = _first_status(deployment.mode) if enabled else DeploymentStatus.DISABLED
+        await self._fire_due(deployment)
         wanted = replace(deployment, is_enabled=enabled, status=status)
         changed = await self._write(wanted, user_id, reschedule=True)
         if not enabled:
@@ -168,19 +175,31 @@ class DeploymentService:
         return changed
 
     async def _reschedule(self, deployment: Deployment, user_id: str, fields: Mapping[str, Any]) -> Deployment:
-        """Another schedule, zone or pause counts from now; what else there is counts from the next tick on."""
+        """Another schedule, zone or pause counts from now; what else there is counts from the next tick on.
+
+        A pause until a time that has passed is none.
+        """
         if deployment.rule is not Rule.PERIODIC:
             given = next(key for key in SCHEDULE_FIELDS if fields.get(key) is not None)
             raise InvalidInputError(given, f'"{deployment.name}" is triggered by calls, it has no schedule')
         schedule = read_schedule(fields, deployment.schedule)
-        options = read_options(fields, deployment.schedule_options)
+        before = deployment.schedule_options.without_past_pause(clock.now())
+        options = read_options(fields, before).without_past_pause(clock.now())
         wanted = replace(deployment, schedule=schedule, schedule_options=options)
         if wanted == deployment:
             return deployment
-        is_other = schedule != deployment.schedule or options.paused_until != deployment.schedule_options.paused_until
+        is_other = schedule != deployment.schedule or options.paused_until != before.paused_until
+        if is_other:
+            await self._fire_due(deployment)
         changed = await self._write(wanted, user_id, reschedule=is_other)
         self.schedules_changed()
         return changed
+
+    async def _fire_due(self, deployment: Deployment) -> None:
+        """Before its schedule changes: a tick that is due may still wait for its jitter."""
+        now = clock.now()
+        if deployment.next_fire_at is not None and deployment.next_fire_at <= now:
+            await self.ticks.fire([deployment.hurried(now)], now)
 
     async def next_fire_times(self, environment_id: str, name: str, count: int) -> Sequence[datetime]:
         """When the next ticks are due, in the time zone of the schedule; none while it is disabled.
@@ -219,6 +238,9 @@ class DeploymentService:
         changed = replace(deployment, updated_at=now, updated_by=user_id)
         if reschedule:
             changed = changed.scheduled(now)
+            if changed.last_tick_at is not None and changed.last_tick_at - now > FAR_AHEAD:
+                text = "deployment %s: the clock was ahead, at %s; ticks that were dealt with then are not run again"
+                logger.warning(text, changed.name, clock.to_wire(changed.last_tick_at))
         written = await self.store.update_deployment(changed, reschedule=reschedule)
         self.paths.clear()
         if not written:
