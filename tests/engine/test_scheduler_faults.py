@@ -52,6 +52,9 @@ class Period:
     schedule: Schedule
     since: datetime
     jitter: timedelta  # the largest that stood
+    # Begun after a clock that had been ahead: of many that are missed the first, whose record would stand for all, may
+    # have a record from then.
+    is_again: bool = False
     looked_until: datetime | None = None  # by a look that ended well
     begun_until: datetime | None = None  # by any look
     closed_at: datetime | None = None  # by a user: what was due by then was dealt with, its jitter or not
@@ -66,6 +69,8 @@ class Period:
 
     def is_wanted(self, tick: datetime) -> bool:
         """Whether somebody must have dealt with a possible one, whatever its jitter was."""
+        if self.is_again:
+            return False
         is_closed = self.closed_at is not None and tick <= self.closed_at
         return is_closed or (self.looked_until is not None and tick <= self.looked_until - self.jitter)
 
@@ -142,7 +147,8 @@ class History:
         if is_new and changed.is_enabled:
             assert changed.schedule is not None
             pause = (options.paused_until or now) - timedelta(milliseconds=1)
-            self.periods.append(Period(changed.schedule, max(now, pause), jitter))
+            is_again = changed.last_tick_at is not None and changed.last_tick_at > now
+            self.periods.append(Period(changed.schedule, max(now, pause), jitter, is_again))
         self.periods[-1].jitter = max(self.periods[-1].jitter, jitter)
 
     # --- what happens ---
