@@ -36,6 +36,7 @@ from pipeyard.errors import InvalidInputError
 DEFAULT_PARALLEL_EXECUTIONS = 6
 PARALLEL_EXECUTIONS_LIMIT = 1000
 EXECUTION_TIMEOUT_LIMIT_S = 30 * 24 * 3600
+HORIZON = timedelta(days=5 * 366)  # of a preview
 _MILLISECOND = timedelta(milliseconds=1)
 
 FIELDS = (
@@ -174,10 +175,13 @@ class Deployment:
         options, wake_at = replace(self.schedule_options, jitter_s=0), self.wake_at
         return replace(self, schedule_options=options, wake_at=None if wake_at is None else min(wake_at, now))
 
-    def coming_fire_times(self, now: datetime) -> Iterator[datetime]:
-        """When its next ticks are due, in the time zone of its schedule."""
-        due_at = self.scheduled(now).next_fire_at
-        while due_at is not None and self.schedule is not None:
+    def coming_fire_times(self) -> Iterator[datetime]:
+        """When its next ticks are due, in the time zone of its schedule: the next one, and what is due soon after it.
+
+        One that waits for its jitter is the next one.
+        """
+        due_at = first = self.next_fire_at
+        while due_at is not None and first is not None and self.schedule is not None and due_at - first <= HORIZON:
             yield due_at.astimezone(self.schedule.zone)
             due_at = self.schedule.next_after(due_at)
 

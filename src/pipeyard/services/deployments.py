@@ -204,13 +204,13 @@ class DeploymentService:
     async def next_fire_times(self, environment_id: str, name: str, count: int) -> Sequence[datetime]:
         """When the next ticks are due, in the time zone of the schedule; none while it is disabled.
 
-        Raises NotFoundError, InvalidInputError (it is called).
+        Of rare ones fewer than `count`: those of five years. Raises NotFoundError, InvalidInputError (it is called).
         """
         deployment = await self.get(environment_id, name)
         if deployment.schedule is None:
             raise InvalidInputError("deployment", f'"{name}" is triggered by calls, it has no schedule')
         # Rare times of far years take a while.
-        return await asyncio.to_thread(lambda: list(islice(deployment.coming_fire_times(clock.now()), count)))
+        return await asyncio.to_thread(lambda: list(islice(deployment.coming_fire_times(), count)))
 
     async def _remap(self, deployment: Deployment, user_id: str, property_name: str, value: object) -> Deployment:
         declaration = (await self.pipelines.get(deployment.environment_id, deployment.pipeline_name)).declaration
