@@ -101,6 +101,8 @@ OPTIONS = [
     option("a time zone that is an offset", "schedule_time_zone", "+01:00", "is not a time zone", "IANA"),
     option("a time zone that is a path", "schedule_time_zone", "../../etc/passwd", "is not a time zone"),
     option("a time zone that is a folder", "schedule_time_zone", "America", "is not a time zone"),
+    option("a time zone that is what the machine is set to", "schedule_time_zone", "localtime", "is not a time zone"),
+    option("a time zone that says it is none", "schedule_time_zone", "Factory", "is not a time zone"),
     option("a time zone that is empty", "schedule_time_zone", "", "is not a time zone"),
     option("a time zone with a NUL", "schedule_time_zone", "UTC\0", "is not a time zone", "UTC"),
     option("a time zone that is a number", "schedule_time_zone", 1, "must be text"),

@@ -111,6 +111,12 @@ class Lanes:
     async def stop_deployment(self, deployment_id: str, *, drain: bool) -> None: ...
 
 
+class NothingToClean:
+    """Deployments here have no files and no logs."""
+
+    async def forget(self, *subjects: object) -> None: ...
+
+
 class Server:
     """The part of a server that fires."""
 
@@ -131,8 +137,9 @@ class Server:
         )
         self.ticks = TickService(store, self.lanes, self.executions, FireTimes(self.meters), CATCH_UP_S)  # type: ignore[arg-type]
         self.deployments = DeploymentService(
-            store, unused, self.lanes, Notices(), unused, unused, Remembered(unused), unused, self.ticks, lambda: None
-        )  # type: ignore[arg-type]
+            store, unused, self.lanes, Notices(), NothingToClean(), unused, Remembered(unused), unused, self.ticks,
+            lambda: None,
+        )  # type: ignore[arg-type]  # fmt: skip
         self.fires = FireService(store, self.lanes, self.executions)  # type: ignore[arg-type]
         self.tasks = GuardedTasks()
         self.scheduler = Scheduler(store, self.ticks, self.tasks, self.meters.scheduler_looked, now)

@@ -22,7 +22,7 @@ from pipeyard.api.operations import (
 from pipeyard.domain.deployments import EXECUTION_TIMEOUT_LIMIT_S, PARALLEL_EXECUTIONS_LIMIT, DeploymentStatus
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import TOKEN_PATTERN
-from pipeyard.domain.schedule_options import CATCH_UP_LEAST_S, CATCH_UP_LIMIT_S, JITTER_LIMIT_S, Overlap
+from pipeyard.domain.schedule_options import CATCH_UP_LEAST_S, CATCH_UP_LIMIT_S, CLEARABLE, JITTER_LIMIT_S, Overlap
 from pipeyard.services.fires import BACKFILL_DEFAULT, BACKFILL_MAX
 
 _ROW: Json = {
@@ -74,6 +74,7 @@ DEPLOYMENT = record(
         "schedule_catch_up_s": maybe(_SCHEDULE_OPTIONS["schedule_catch_up_s"]),
         "next_fire_at": maybe(INSTANT),
         "last_fire_at": maybe(INSTANT),
+        "held_tick_at": maybe(INSTANT),
         "execution_timeout_s": WHOLE,
         "queue_timeout_s": WHOLE,
         "start_timeout_s": WHOLE,
@@ -135,7 +136,12 @@ UPDATE: Json = {
                 ("outputs_mapping", SENT_OUTPUT_MAPPINGS),
             )
         ),
-        record({}, {"schedule": SCHEDULE} | _SCHEDULE_OPTIONS) | {"minProperties": 1},
+        record(
+            {},
+            {"schedule": SCHEDULE}
+            | {name: maybe(schema) if name in CLEARABLE else schema for name, schema in _SCHEDULE_OPTIONS.items()},
+        )
+        | {"minProperties": 1},
     ]
 }
 FIRE_TIMES = record({"fire_times": array(record({"due_at": INSTANT, "local_time": TEXT}))})

@@ -94,6 +94,8 @@ class Scheduler:
 
     async def plan_ahead(self, next_at: datetime) -> None:
         """Plan what is due at the next fire time, if that is near, and as long as it has not come."""
+        if self._planned and self._planned[-1].wake_at - self._now() > AHEAD:
+            self._planned = []  # the clock was set back meanwhile
         if self._planned or next_at - self._now() > AHEAD:
             return
         async for page in self._pages(next_at):

@@ -27,7 +27,7 @@ from pipeyard.domain.mappings import map_inputs, map_outputs
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import check_endpoint_token, check_name, listed, shown
 from pipeyard.domain.pipelines import Pipeline
-from pipeyard.domain.schedule_options import OPTION_FIELDS, SCHEDULE_FIELDS, read_options, read_schedule
+from pipeyard.domain.schedule_options import CLEARABLE, OPTION_FIELDS, SCHEDULE_FIELDS, read_options, read_schedule
 from pipeyard.errors import ConflictError, InvalidInputError, NotFoundError
 from pipeyard.ports import Engine
 from pipeyard.services.cleaning import Cleaning
@@ -141,7 +141,7 @@ class DeploymentService:
         """
         await self.get(environment_id, name)
         unknown = [key for key in fields if key not in (*UPDATABLE, *OPTION_FIELDS)]
-        given = {_PROPERTIES.get(key, key) for key in fields if fields[key] is not None}
+        given = {_PROPERTIES.get(key, key) for key in fields if fields[key] is not None or key in CLEARABLE}
         if unknown or len(given) != 1:
             problem = f"unknown: {listed(unknown)}" if unknown else f"{len(given)} properties sent"
             allowed = f"exactly one of {', '.join(UPDATABLE)}; with schedule, or instead, {', '.join(OPTION_FIELDS)}"
@@ -180,7 +180,7 @@ class DeploymentService:
         A pause until a time that has passed is none.
         """
         if deployment.rule is not Rule.PERIODIC:
-            given = next(key for key in SCHEDULE_FIELDS if fields.get(key) is not None)
+            given = next(key for key in SCHEDULE_FIELDS if key in fields)
             raise InvalidInputError(given, f'"{deployment.name}" is triggered by calls, it has no schedule')
         schedule = read_schedule(fields, deployment.schedule)
         before = deployment.schedule_options.without_past_pause(clock.now())
@@ -272,6 +272,7 @@ class DeploymentService:
             execution_ids = await self.store.delete_deployment(deployment.id)
             self.paths.clear()
             await self.engine.stop_deployment(deployment.id, drain=False)
+        self.ticks.forget(deployment.id, execution_ids)
         await self.cleaning.forget(execution_ids, Subject.DEPLOYMENT, [deployment.id])
         for subject_id in (deployment.id, *execution_ids):
             self.notices.forget(subject_id)
