@@ -112,7 +112,8 @@ async def test_what_has_not_happened_yet_is_a_zero_or_its_first_time_would_be_no
     found = ended_by_reason(meters)
     assert found.keys() >= {("missed", "Skipped"), ("refused", "Skipped"), ("platform", "Error"), ("", "Succeeded")}
     assert set(found.values()) == {0}
-    series = re.findall(r'^pipeyard_executions_accepted_total\{trigger="(\w+)"\} 0', meters.render(EMPTY)[0].decode(), re.M)
+    text = meters.render(EMPTY)[0].decode()
+    series = re.findall(r'^pipeyard_executions_accepted_total\{trigger="(\w+)"\} 0', text, re.MULTILINE)
     assert series == ["endpoint", "run", "schedule", "run_now", "backfill"]
 
 

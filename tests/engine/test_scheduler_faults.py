@@ -103,7 +103,8 @@ class History:
         self.note(made, is_new=True)
         self.servers = [await self.new_server(index) for index in range(2)]
         steps = (
-            self.look, self.look_both, self.die, self.plan, self.intrude, self.restart, self.end, self.toggle, self.change,
+            self.look, self.look_both, self.die, self.plan, self.intrude, self.restart, self.end, self.toggle,
+            self.change,
         )  # fmt: skip
         # Some go through a few minutes, in which executions overlap, some through days.
         jumps_s = self.chance.choice((JUMPS_S, JUMPS_S[:6]))

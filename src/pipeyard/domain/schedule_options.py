@@ -80,9 +80,7 @@ def read_options(fields: Mapping[str, Any], before: ScheduleOptions) -> Schedule
         before.jitter_s if jitter_s is None else _seconds("schedule_jitter_s", jitter_s, 0, JITTER_LIMIT_S),
         _pause(fields, before),
         before.overlap if overlap is None else _overlap("schedule_overlap", overlap),
-        None
-        if catch_up_s is None
-        else _seconds("schedule_catch_up_s", catch_up_s, CATCH_UP_LEAST_S, CATCH_UP_LIMIT_S),
+        None if catch_up_s is None else _seconds("schedule_catch_up_s", catch_up_s, CATCH_UP_LEAST_S, CATCH_UP_LIMIT_S),
     )
 
 

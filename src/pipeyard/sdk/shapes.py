@@ -168,8 +168,8 @@ class Deployment(TypedDict):
 
     Endpoints alone have `endpoint_token` and `endpoint_url_path`; periodic ones alone `schedule`, what begins with
     `schedule_`, `human_readable_schedule`, `next_fire_at`, `last_fire_at` and `held_tick_at`, the tick that waits for
-    the end of an execution; low latency alone `pods`, `pending_reason` (what its pod waits for of the machine), `last_pod_failure`, `enable_parallel_executions` and what
-    was requested for it.
+    the end of an execution; low latency alone `pods`, `pending_reason` (what its pod waits for of the machine),
+    `last_pod_failure`, `enable_parallel_executions` and what was requested for it.
     """
 
     name: str

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 OPEN = ("Pending", "Running")
 USABLE = ("up", "standby")
-# What `pipeyard deployment schedule` has said of a schedule stands, whatever the code is; the pause too, see `_hand_over`.
+# What `pipeyard deployment schedule` has said stands, whatever the code is; so does a pause, see `_hand_over`.
 KEPT_OPTIONS = ("schedule_time_zone", "schedule_jitter_s", "schedule_overlap", "schedule_catch_up_s")
 NOT_YET = datetime(2199, 1, 1, tzinfo=timezone.utc)
 
@@ -146,7 +146,7 @@ def _replace(sdk: CraftAiSdk, plan: Plan, wanted: Wanted, current: Mapping[str, 
 
 
 def _hand_over(sdk: CraftAiSdk, current: Mapping[str, Any], new_name: str) -> None:
-    """The new one is up and paused: or both would fire. It gets the pause of the one before, if any, that has not ended."""
+    """The new one is up, and paused, or both would fire. It gets the pause of the one before, or none."""
     sdk.update_deployment(current["name"], is_enabled=False, wait_for_completion=False)
     paused_until = current.get("schedule_paused_until")
     until = clock.now() if paused_until is None else datetime.fromisoformat(paused_until.replace("Z", "+00:00"))
