@@ -72,7 +72,7 @@ SCHEDULES = [
     scheduled("minute 60", "60 * * * *", "the minute '60'", "0 to 59", _EXAMPLE),
     scheduled("a step of 90 minutes", "*/90 * * * *", "the minute '*/90' has too large a step", "up to 60"),
     scheduled("a step of 0 minutes", "*/0 * * * *", "the minute '*/0'", "0 to 59"),
-    scheduled("a range of minutes backwards", "30-10 * * * *", "the minute '30-10'", "ranges (1-5)"),
+    scheduled("a range of minutes backwards", "30-10 * * * *", "the minute '30-10'", "ranges (1-5, the lesser first)"),
     scheduled("a list of minutes with a hole", "1,,3 * * * *", "the minute '1,,3'", "lists (1,2)"),
     scheduled("a NUL in the minute", "\0 * * * *", "the minute '\\x00'", "0 to 59"),
     scheduled("an accent in the minute", "é* * * * *", "the minute 'é*'", "0 to 59"),

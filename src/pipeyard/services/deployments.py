@@ -95,7 +95,7 @@ class DeploymentService:
             updated_at=created_at,
             updated_by=user_id,
             schedule=request.schedule,
-            schedule_options=request.schedule_options,
+            schedule_options=request.schedule_options.without_past_pause(created_at),
             endpoint_id=uuid.uuid4().hex if rule is Rule.ENDPOINT else None,
         ).scheduled(created_at)
         await self.pipelines.get_ready(environment_id, pipeline.name)
