@@ -566,6 +566,24 @@ async def test_a_change_deals_with_the_tick_that_is_due_and_waits_for_its_jitter
     assert server.lanes.dispatched == [one.id for one in found]
 
 
+async def test_a_tick_that_falls_into_a_change_is_not_passed_by(
+    opened: tuple[SqlStore, InlineDatabase], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(real_clock, "now", clock.now)
+    store, database = opened
+    await store.add_deployment(deployment("d", "* * * * *"))
+    server = Server(store, "s", clock.now)
+    clock.instant = TEN + timedelta(seconds=59)
+
+    def fault(place: str) -> None:
+        if place == "after a commit":  # of the tick that was due: the change itself is not written yet
+            clock.instant = TEN + MINUTE
+
+    database.fault = fault
+    changed = await server.deployments.update("e", "bob", "d", {"schedule_time_zone": "Asia/Kathmandu"})
+    assert changed.next_fire_at == TEN + MINUTE
+
+
 async def test_to_end_a_pause_that_there_is_not_is_no_change(
     store: SqlStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

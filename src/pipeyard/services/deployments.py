@@ -161,9 +161,8 @@ class DeploymentService:
         if enabled == deployment.is_enabled:
             return deployment
         status = _first_status(deployment.mode) if enabled else DeploymentStatus.DISABLED
-        await self._fire_due(deployment)
         wanted = replace(deployment, is_enabled=enabled, status=status)
-        changed = await self._write(wanted, user_id, reschedule=True)
+        changed = await self._write(wanted, user_id, counts_from=await self._fire_due(deployment))
         if not enabled:
             # First: from here on the lane leaves the status alone.
             await self.engine.stop_deployment(changed.id, drain=True)
@@ -189,17 +188,17 @@ class DeploymentService:
         if wanted == deployment:
             return deployment
         is_other = schedule != deployment.schedule or options.paused_until != before.paused_until
-        if is_other:
-            await self._fire_due(deployment)
-        changed = await self._write(wanted, user_id, reschedule=is_other)
+        changed = await self._write(wanted, user_id, await self._fire_due(deployment) if is_other else None)
         self.schedules_changed()
         return changed
 
-    async def _fire_due(self, deployment: Deployment) -> None:
-        """Before its schedule changes: a tick that is due may still wait for its jitter."""
+    async def _fire_due(self, deployment: Deployment) -> datetime:
+        """Before its schedule changes: a tick that is due may still wait for its jitter. Until when none is left."""
         now = clock.now()
         if deployment.next_fire_at is not None and deployment.next_fire_at <= now:
-            await self.ticks.fire([deployment.hurried(now)], now)
+            # What is stored is given to its lane, even if the caller is gone meanwhile.
+            await asyncio.shield(asyncio.ensure_future(self.ticks.fire([deployment.hurried(now)], now)))
+        return now
 
     async def next_fire_times(self, environment_id: str, name: str, count: int) -> Sequence[datetime]:
         """When the next ticks are due, in the time zone of the schedule; none while it is disabled.
@@ -233,15 +232,15 @@ class DeploymentService:
                 raise InvalidInputError("deployment", f'"{name}" is periodic, it has no endpoint token')
             return await self._write(replace(deployment, endpoint_token=token), user_id)
 
-    async def _write(self, deployment: Deployment, user_id: str, *, reschedule: bool = False) -> Deployment:
-        now = clock.now()
-        changed = replace(deployment, updated_at=now, updated_by=user_id)
-        if reschedule:
-            changed = changed.scheduled(now)
-            if changed.last_tick_at is not None and changed.last_tick_at - now > FAR_AHEAD:
+    async def _write(self, deployment: Deployment, user_id: str, counts_from: datetime | None = None) -> Deployment:
+        """`counts_from`: since when its next tick may be due; None: that stays."""
+        changed = replace(deployment, updated_at=clock.now(), updated_by=user_id)
+        if counts_from is not None:
+            changed = changed.scheduled(counts_from)
+            if changed.last_tick_at is not None and changed.last_tick_at - counts_from > FAR_AHEAD:
                 text = "deployment %s: the clock was ahead, at %s; ticks that were dealt with then are not run again"
                 logger.warning(text, changed.name, clock.to_wire(changed.last_tick_at))
-        written = await self.store.update_deployment(changed, reschedule=reschedule)
+        written = await self.store.update_deployment(changed, reschedule=counts_from is not None)
         self.paths.clear()
         if not written:
             raise NotFoundError("deployment", changed.name)

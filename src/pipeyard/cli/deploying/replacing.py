@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from pipeyard import clock
 from pipeyard.cli.deploying.plans import HASH_LENGTH, Plan
 from pipeyard.errors import ConflictError, InvalidInputError
 from pipeyard.sdk.errors import CreationFailedError, NotFoundError
@@ -20,7 +19,7 @@ OPEN = ("Pending", "Running")
 USABLE = ("up", "standby")
 # What `pipeyard deployment schedule` has said stands, whatever the code is; so does a pause, see `_hand_over`.
 KEPT_OPTIONS = ("schedule_time_zone", "schedule_jitter_s", "schedule_overlap", "schedule_catch_up_s")
-NOT_YET = datetime(2199, 1, 1, tzinfo=timezone.utc)
+NOT_YET, LONG_AGO = (datetime(year, 1, 1, tzinfo=timezone.utc) for year in (2199, 2000))  # whoever's clock is wrong
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ def _hand_over(sdk: CraftAiSdk, current: Mapping[str, Any], new_name: str) -> No
     """The new one is up, and paused, or both would fire. It gets the pause of the one before, or none."""
     sdk.update_deployment(current["name"], is_enabled=False, wait_for_completion=False)
     paused_until = current.get("schedule_paused_until")
-    until = clock.now() if paused_until is None else datetime.fromisoformat(paused_until.replace("Z", "+00:00"))
+    until = LONG_AGO if paused_until is None else datetime.fromisoformat(paused_until.replace("Z", "+00:00"))
     sdk.update_deployment(new_name, schedule_paused_until=until)
 
 
