@@ -124,7 +124,7 @@ async def wire(settings: Settings, folder: DataFolder, url: str, adapters: Adapt
     ticks = TickService(store, engine, executions, fire_times, settings.schedule_catch_up_s)
     scheduler = Scheduler(store, ticks, workshop.tasks, meters.scheduler_looked)
     deployments = DeploymentService(
-        store, logs, engine, notices, cleaning, pipelines, paths, supply, scheduler.look_again
+        store, logs, engine, notices, cleaning, pipelines, paths, supply, ticks, scheduler.look_again
     )
     services = Services(
         settings=settings,

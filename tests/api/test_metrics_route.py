@@ -92,16 +92,29 @@ async def test_no_request_makes_a_series_of_its_own(identities: IdentityService)
 
 async def test_a_reason_that_a_pod_made_up_is_no_label() -> None:
     meters = PrometheusMeters()
+    at_first = ended_by_reason(meters)
     for number in range(3):
         meters.execution_ended(ExecutionStatus.FAILED, Failure(f"made-up-{number}", "no"))
     meters.execution_ended(ExecutionStatus.FAILED, Failure("timed_out", "no"))
     meters.execution_ended(ExecutionStatus.SUCCEEDED, None)
+    found = ended_by_reason(meters)
+    assert found == at_first | {("other", "Failed"): 3, ("timed_out", "Failed"): 1, ("", "Succeeded"): 1}
+
+
+def ended_by_reason(meters: PrometheusMeters) -> dict[tuple[str, str], int]:
     text = meters.render(EMPTY)[0].decode()
-    assert dict(re.findall(r'^pipeyard_executions_ended_total\{reason="(\w*)",.*\} (\d)', text, re.MULTILINE)) == {
-        "other": "3",
-        "timed_out": "1",
-        "": "1",
-    }
+    found = re.findall(r'^pipeyard_executions_ended_total\{reason="(\w*)",status="(\w+)"\} (\d)', text, re.MULTILINE)
+    return {(reason, status): int(count) for reason, status, count in found}
+
+
+async def test_what_has_not_happened_yet_is_a_zero_or_its_first_time_would_be_no_increase() -> None:
+    meters = PrometheusMeters()
+    found = ended_by_reason(meters)
+    assert found.keys() >= {("missed", "Skipped"), ("refused", "Skipped"), ("platform", "Error"), ("", "Succeeded")}
+    assert set(found.values()) == {0}
+    text = meters.render(EMPTY)[0].decode()
+    series = re.findall(r'^pipeyard_executions_accepted_total\{trigger="(\w+)"\} 0', text, re.MULTILINE)
+    assert series == ["endpoint", "run", "schedule", "run_now", "backfill"]
 
 
 async def test_what_there_is_to_do_is_shown_with_its_zeros() -> None:

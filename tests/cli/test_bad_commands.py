@@ -49,6 +49,7 @@ CASES = [
     bad("deployment create d --pipeline bad --overlap queue", "--overlap", "buffer_one", status=2),
     bad("deployment create d --pipeline bad --jitter -1", "--jitter", status=2),
     bad("deployment fire-times d --limit 0", "--limit", "1", status=2),
+    bad("deployment backfill d --from soon --to now", "--from", "'soon' is not an instant", '"now"', status=2),
     bad("deployment schedule d --paused-until soon", "--paused-until", "'soon' is not an instant", '"now"', status=2),
     bad("execution list --status Finished", "for '--status': 'Finished' is not one of", "Succeeded", status=2),
     bad("execution list --limit 0", "--limit", status=2),

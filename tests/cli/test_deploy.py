@@ -269,9 +269,18 @@ def test_a_schedule_makes_it_periodic(fresh: Shell, needs: Callable[[str], None]
     assert (done["change"], done["url"], done["result"]) == ("created", None, None)
     assert done["deployment"]["schedule"] == "0 4 * * *"
     assert fresh("deploy", folder, "--schedule", "0 5 * * *", "--json").json["change"] == "updated"
-    fresh.folder("clock", "def main(x=4):\n    return {'y': x}\n")
-    assert fresh("deploy", folder, "--schedule", "0 5 * * *", "--json").json["change"] == "replaced"
-    assert fresh.platform.sdk.get_deployment("clock")["inputs_mapping"][0]["constant_value"] == 4
+    for pause in ("2127-01-01T00:00:00.000Z", None):  # what was said of the schedule stays when the code changes
+        said = ("--time-zone", "Europe/Paris", "--overlap", "skip", "--jitter", "60", "--catch-up", "100")
+        fresh("deployment", "schedule", "clock", *said, "--paused-until", pause or "now")
+        fresh.folder("clock", f"def main(x=4):\n    return {{'y': x, 'z': {pause!r}}}\n")
+        done = fresh("deploy", folder, "--schedule", "0 5 * * *")
+        assert "replaced: clock is up\n  At 05:00 AM (Europe/Paris)\n" in done.out
+        found = fresh.platform.sdk.get_deployment("clock")
+        options = [value for key, value in found.items() if key.startswith("schedule_")]
+        assert options == ["Europe/Paris", 60, pause, "skip", 100]
+        assert found["is_enabled"]
+        assert (found["next_fire_at"] > "2127") is bool(pause)
+    assert found["inputs_mapping"][0]["constant_value"] == 4
     assert "is periodic now, not an endpoint" in fresh("deploy", folder, status=1).err
     fresh.folder("clock", "def main(x):\n    return {'y': x}\n")
     assert (

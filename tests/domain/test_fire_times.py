@@ -15,7 +15,7 @@ import pytest
 from cronsim import CronSim
 from tests.minutes import MINUTE, walk
 
-from pipeyard.domain.fire_times import fires_backwards, next_fire
+from pipeyard.domain.fire_times import _changes, fires_backwards, next_fire
 
 IS_FULL = os.environ.get("PIPEYARD_TEST_WALK") == "full"
 BEGIN, END = (datetime(year, 1, 1, tzinfo=timezone.utc) for year in (2025, 2031))
@@ -135,6 +135,14 @@ def test_rare_fire_times_are_found_across_years_of_changes() -> None:
     assert next_fire("30 12 29 2 *", "Europe/Paris", BEGIN).isoformat() == "2028-02-29T11:30:00+00:00"
     leap_sundays = fires_backwards("0 0 29 2 */7", "Pacific/Chatham", datetime(2061, 1, 1, tzinfo=timezone.utc))
     assert next(leap_sundays).isoformat() == "2060-02-28T10:15:00+00:00"
+
+
+def test_a_zone_is_looked_at_once_for_each_year_however_often_a_rare_time_is_asked_for() -> None:
+    next_fire("0 0 29 2 */7", "Pacific/Chatham", BEGIN)
+    before = _changes.cache_info()
+    for day in range(50):
+        next_fire("0 0 29 2 */7", "Pacific/Chatham", BEGIN + day * DAY)
+    assert _changes.cache_info().misses == before.misses
 
 
 @pytest.mark.parametrize("zone", ["Asia/Gaza", "Africa/Casablanca"])

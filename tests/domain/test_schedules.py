@@ -90,6 +90,7 @@ def test_spaces_do_not_count_and_the_text_stays_as_it_was_given() -> None:
         ("*/0 * * * *", "the minute '*/0' cannot be used"),
         ("*/90 * * * *", "the minute '*/90' has too large a step"),
         ("5-1 * * * *", "the minute '5-1' cannot be used"),
+        ("0 0 * * FRI-SUN", "ranges (1-5, the lesser first)"),
         ("1,,2 * * * *", "the minute '1,,2' cannot be used"),
         ("1.5 * * * *", "the minute '1.5' cannot be used"),
         ("٣ * * * *", "the minute '٣' cannot be used"),
@@ -158,6 +159,8 @@ def test_the_rarest_schedules_fire() -> None:
         ("0 0 */14 * *", "At 12:00 AM, on day 1, 15, and 29 of the month"),
         ("0 0 * */5 *", "At 12:00 AM, only in January, June, and November"),
         ("5/20 * * * *", "At 5, 25, and 45 minutes past the hour"),
+        ("*/15 */6 * * *", "Every 15 minutes, at 12:00 AM, 06:00 AM, 12:00 PM, and 06:00 PM"),
+        ("0-0 */6 * * *", "Every 6 hours"),
         ("0 0 * * 1/3", "At 12:00 AM, only on Sunday, Monday, and Thursday"),
         # Both days must match where either starts with a star, else one is enough.
         ("0 0 */10 * MON", "At 12:00 AM, on day 1, 11, 21, and 31 of the month, only on Monday"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from itertools import islice
 
 import pytest
 from tests.minutes import MINUTE
@@ -212,8 +213,16 @@ def test_ticks_before_the_end_of_a_pause_are_not_due_and_one_at_its_end_is() -> 
     paused = periodic(schedule_options=ScheduleOptions(paused_until=TEN))
     assert paused.scheduled(TEN - timedelta(days=1)).next_fire_at == TEN
     assert paused.scheduled(TEN + MINUTE).next_fire_at == TEN + 2 * MINUTE
-    assert list(zip(range(2), paused.coming_fire_times(TEN - timedelta(days=1)), strict=False)) == [
-        (0, TEN),
-        (1, TEN + MINUTE),
+    shown = paused.scheduled(TEN - timedelta(days=1)).coming_fire_times()
+    assert list(islice(shown, 2)) == [TEN, TEN + MINUTE]
+    assert list(replace(paused, is_enabled=False).scheduled(TEN).coming_fire_times()) == []
+
+
+def test_a_preview_begins_with_the_tick_that_is_stored_and_ends_after_five_years() -> None:
+    waits = periodic(next_fire_at=TEN, wake_at=TEN + timedelta(hours=1), schedule=Schedule("30 10 * * *"))
+    assert next(waits.coming_fire_times()) == TEN
+    rare = periodic(schedule=Schedule("0 0 29 2 *", "Australia/Lord_Howe")).scheduled(TEN)
+    assert [at.isoformat() for at in rare.coming_fire_times()] == [
+        "2028-02-29T00:00:00+11:00",
+        "2032-02-29T00:00:00+11:00",
     ]
-    assert list(replace(paused, is_enabled=False).coming_fire_times(TEN)) == []

@@ -21,9 +21,12 @@ from pipeyard.engine.guarded_tasks import GuardedTasks
 from pipeyard.engine.places import Places
 from pipeyard.engine.scheduler import Scheduler
 from pipeyard.monitoring.prometheus import PrometheusMeters
+from pipeyard.services.deployments import DeploymentService
 from pipeyard.services.executions import ExecutionService
 from pipeyard.services.fire_times import FireTimes
 from pipeyard.services.fires import FireService
+from pipeyard.services.notices import Notices
+from pipeyard.services.remembered import Remembered
 from pipeyard.services.ticks import TickService
 from pipeyard.store.cipher import Cipher
 from pipeyard.store.sql import SqlStore
@@ -108,6 +111,12 @@ class Lanes:
     async def stop_deployment(self, deployment_id: str, *, drain: bool) -> None: ...
 
 
+class NothingToClean:
+    """Deployments here have no files and no logs."""
+
+    async def forget(self, *subjects: object) -> None: ...
+
+
 class Server:
     """The part of a server that fires."""
 
@@ -127,6 +136,10 @@ class Server:
             1000,  # type: ignore[arg-type]
         )
         self.ticks = TickService(store, self.lanes, self.executions, FireTimes(self.meters), CATCH_UP_S)  # type: ignore[arg-type]
+        self.deployments = DeploymentService(
+            store, unused, self.lanes, Notices(), NothingToClean(), unused, Remembered(unused), unused, self.ticks,
+            lambda: None,
+        )  # type: ignore[arg-type]  # fmt: skip
         self.fires = FireService(store, self.lanes, self.executions)  # type: ignore[arg-type]
         self.tasks = GuardedTasks()
         self.scheduler = Scheduler(store, self.ticks, self.tasks, self.meters.scheduler_looked, now)

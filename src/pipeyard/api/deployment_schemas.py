@@ -23,7 +23,7 @@ from pipeyard.domain.deployments import EXECUTION_TIMEOUT_LIMIT_S, PARALLEL_EXEC
 from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import TOKEN_PATTERN
 from pipeyard.domain.retries import RETRIABLE, RETRIES_LIMIT, RETRY_DELAY_LIMIT_S
-from pipeyard.domain.schedule_options import CATCH_UP_LEAST_S, CATCH_UP_LIMIT_S, JITTER_LIMIT_S, Overlap
+from pipeyard.domain.schedule_options import CATCH_UP_LEAST_S, CATCH_UP_LIMIT_S, CLEARABLE, JITTER_LIMIT_S, Overlap
 from pipeyard.services.fires import BACKFILL_DEFAULT, BACKFILL_MAX
 
 _ROW: Json = {
@@ -80,6 +80,7 @@ DEPLOYMENT = record(
         "schedule_catch_up_s": maybe(_SCHEDULE_OPTIONS["schedule_catch_up_s"]),
         "next_fire_at": maybe(INSTANT),
         "last_fire_at": maybe(INSTANT),
+        "held_tick_at": maybe(INSTANT),
         "execution_timeout_s": WHOLE,
         "queue_timeout_s": WHOLE,
         "start_timeout_s": WHOLE,
@@ -143,7 +144,12 @@ UPDATE: Json = {
                 ("outputs_mapping", SENT_OUTPUT_MAPPINGS),
             )
         ),
-        record({}, {"schedule": SCHEDULE} | _SCHEDULE_OPTIONS) | {"minProperties": 1},
+        record(
+            {},
+            {"schedule": SCHEDULE}
+            | {name: maybe(schema) if name in CLEARABLE else schema for name, schema in _SCHEDULE_OPTIONS.items()},
+        )
+        | {"minProperties": 1},
         record({}, _RETRIES) | {"minProperties": 1},
     ]
 }

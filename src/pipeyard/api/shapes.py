@@ -107,6 +107,7 @@ def deployment_shape(deployment: Deployment, pods: Sequence[tuple[str, str]], *,
         shape |= schedule_shape(deployment.schedule) | options_shape(deployment)
         shape["next_fire_at"] = to_wire(deployment.next_fire_at)
         shape["last_fire_at"] = to_wire(deployment.last_fire_at)
+        shape["held_tick_at"] = to_wire(deployment.held_tick_at)
     shape |= _without_none(
         {name: getattr(deployment, name) for name in ("execution_timeout_s", "queue_timeout_s", "start_timeout_s")}
     )

@@ -211,12 +211,12 @@ def _read_mapping(option: str, text: str, allowed: str) -> tuple[str, str, str]:
     return name, kind, value
 
 
-def read_instant(option: str, text: str | None) -> datetime | None:
+def read_instant(option: str, text: str) -> datetime:
     """ISO 8601, or "now"; without an offset it is local time. Raises InvalidInputError."""
-    if text is None or text == "now":
-        return None if text is None else clock.now()
+    if text == "now":
+        return clock.now()
     try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return datetime.fromisoformat(text.replace("Z", "+00:00"))  # Python 3.10 does not know the letter
     except ValueError:
         allowed = '"now", or an instant such as 2026-12-24T18:00:00+01:00'
         raise CommandLineError(option, f"{text[:60]!r} is not an instant", allowed) from None

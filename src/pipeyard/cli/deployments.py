@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any
 
@@ -116,7 +115,7 @@ def create(
         endpoint_token=endpoint_token,
         schedule_time_zone=time_zone,
         schedule_jitter_s=jitter,
-        schedule_paused_until=read_instant("--paused-until", paused_until),
+        schedule_paused_until=None if paused_until is None else read_instant("--paused-until", paused_until),
         schedule_overlap=None if overlap is None else overlap.value,
         schedule_catch_up_s=catch_up,
         queue_timeout_s=queue_timeout,
@@ -158,7 +157,7 @@ def reschedule(
         schedule=schedule,
         schedule_time_zone=time_zone,
         schedule_jitter_s=jitter,
-        schedule_paused_until=read_instant("--paused-until", paused_until),
+        schedule_paused_until=None if paused_until is None else read_instant("--paused-until", paused_until),
         schedule_overlap=None if overlap is None else overlap.value,
         schedule_catch_up_s=catch_up,
     )
@@ -250,16 +249,8 @@ def backfill(
     most: Annotated[int, typer.Option("--max", min=1, help="Refuse a range with more fire times, 1000 at most.")] = 100,
 ) -> None:
     """Run a periodic deployment for the fire times of a range that were never run."""
-    made = session.sdk.backfill_deployment(name, _instant("--from", begin), _instant("--to", end), most)
+    made = session.sdk.backfill_deployment(name, read_instant("--from", begin), read_instant("--to", end), most)
     session.printer.rows(made, {"execution_id": "EXECUTION", "due_at": "DUE"})
-
-
-def _instant(option: str, text: str) -> datetime:
-    """Without an offset it is local time."""
-    try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00"))  # Python 3.10 does not know the letter
-    except ValueError:
-        raise InvalidInputError(option, f'"{text}" is no instant', "such as 2026-11-22T10:00Z") from None
 
 
 @client_command(app, "delete")

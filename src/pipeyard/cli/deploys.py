@@ -54,7 +54,7 @@ def deploy(
         str | None, typer.Option(metavar="FILE.py:FUNCTION", help="What is called. Found by convention by default.")
     ] = None,
     schedule: Annotated[
-        str | None, typer.Option(metavar="CRON", help="Run it by the clock, in UTC, instead of by calls.")
+        str | None, typer.Option(metavar="CRON", help="Run it by the clock instead of by calls.")
     ] = None,
     call: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="An input of the first call. Repeat it.")
@@ -183,7 +183,7 @@ def _print_served(served: Served, address: str, first: FirstCall, folder: Path) 
     deployment = served.deployment
     typer.echo(f"\n{served.change}: {deployment['name']} is {deployment['status']}")
     if deployment["execution_rule"] == "periodic":
-        typer.echo(f"  {deployment.get('human_readable_schedule') or deployment.get('schedule')} (UTC)")
+        typer.echo(f"  {deployment['human_readable_schedule']} ({deployment['schedule_time_zone']})")
         return
     typer.echo(f"  {address}")
     typer.echo(f"  {curl_line(address, deployment['endpoint_token'], first.inputs | first.missing, folder)}")

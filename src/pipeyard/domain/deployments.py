@@ -37,6 +37,7 @@ from pipeyard.errors import InvalidInputError
 DEFAULT_PARALLEL_EXECUTIONS = 6
 PARALLEL_EXECUTIONS_LIMIT = 1000
 EXECUTION_TIMEOUT_LIMIT_S = 30 * 24 * 3600
+HORIZON = timedelta(days=5 * 366)  # of a preview
 _MILLISECOND = timedelta(milliseconds=1)
 
 FIELDS = (
@@ -170,18 +171,26 @@ class Deployment:
     def scheduled(self, now: datetime) -> Deployment:
         """With its next fire time, counted from now: what was due before is not made up for.
 
-        A clock that was set back does not bring ticks back that were dealt with.
+        Where a clock was set back, that may be a tick that was dealt with: the store does not give it twice.
         """
         if self.schedule is None or not self.is_enabled:
             return replace(self, next_fire_at=None, wake_at=None)
-        begin = max(now, self.last_tick_at or now, (self.schedule_options.paused_until or now) - _MILLISECOND)
+        begin = max(now, (self.schedule_options.paused_until or now) - _MILLISECOND)
         due_at = self.schedule.next_after(begin)
         return replace(self, next_fire_at=due_at, wake_at=self.wake_time(due_at))
 
-    def coming_fire_times(self, now: datetime) -> Iterator[datetime]:
-        """When its next ticks are due, in the time zone of its schedule."""
-        due_at = self.scheduled(now).next_fire_at
-        while due_at is not None and self.schedule is not None:
+    def hurried(self, now: datetime) -> Deployment:
+        """As if no tick had jitter: one that is due and waits for its own is to be fired now."""
+        options, wake_at = replace(self.schedule_options, jitter_s=0), self.wake_at
+        return replace(self, schedule_options=options, wake_at=None if wake_at is None else min(wake_at, now))
+
+    def coming_fire_times(self) -> Iterator[datetime]:
+        """When its next ticks are due, in the time zone of its schedule: the next one, and what is due soon after it.
+
+        One that waits for its jitter is the next one.
+        """
+        due_at = first = self.next_fire_at
+        while due_at is not None and first is not None and self.schedule is not None and due_at - first <= HORIZON:
             yield due_at.astimezone(self.schedule.zone)
             due_at = self.schedule.next_after(due_at)
 

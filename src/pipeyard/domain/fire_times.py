@@ -9,7 +9,7 @@ hour.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ UTC = timezone.utc
 _SECOND = timedelta(seconds=1)
 # Every zone keeps an offset for a week at least: the shortest are the summers of Gaza that Ramadan cuts in two.
 _STEP = timedelta(days=6)
+REMEMBERED_YEARS = 10_000  # a rare fire time is forty years away, and all ask about the same ones
 
 
 @lru_cache(maxsize=4096)
@@ -58,7 +59,7 @@ class _Walk:
 
     def __init__(self, expression: str, zone: str, instant: datetime) -> None:
         self.expression, self.zone, self.is_fixed = expression, ZoneInfo(zone), is_fixed(expression)
-        self.offset = self._offset(instant)
+        self.offset = _offset(self.zone, instant)
         self.local = _whole(instant) + self.offset
 
     def forwards(self) -> datetime:
@@ -67,7 +68,7 @@ class _Walk:
             found = next(CronSim(self.expression, self.local))
             change = self._change(self.local - self.offset, found - self.offset)
             if change is not None:
-                before, self.offset = change + self.offset, self._offset(change)
+                before, self.offset = change + self.offset, _offset(self.zone, change)
                 if self.is_fixed and before <= found < change + self.offset:
                     return change  # it was in the gap
                 self.local = change + self.offset - _SECOND
@@ -82,7 +83,7 @@ class _Walk:
             found = self._newest(self.local)
             change = self._change(self.local - self.offset, found - self.offset)
             if change is not None:
-                after, self.offset = change + self.offset, self._offset(change - _SECOND)
+                after, self.offset = change + self.offset, _offset(self.zone, change - _SECOND)
                 before = change + self.offset
                 if self.is_fixed and before < after and self._newest(after - _SECOND) >= before:
                     return change
@@ -98,26 +99,49 @@ class _Walk:
     def _is_second_time(self, instant: datetime) -> bool:
         return self.is_fixed and instant.astimezone(self.zone).fold == 1
 
-    def _offset(self, instant: datetime) -> timedelta:
-        offset = instant.astimezone(self.zone).utcoffset()
-        assert offset is not None
-        return offset
-
     def _change(self, start: datetime, stop: datetime) -> datetime | None:
         """The change of the offset that is nearest to `start` on the way to `stop`: the first second behind it.
 
         None: `stop` has the offset that holds at `start`.
         """
-        step = _STEP if start < stop else -_STEP
-        while start != stop:
-            onward = min(start + step, stop) if start < stop else max(start + step, stop)
-            if self._offset(onward) != self.offset:
-                return self._bisect(start, onward)
-            start = onward
+        if start < stop:
+            for year in range(start.year, stop.year + 1):
+                for at, _, after in _changes(self.zone.key, year):
+                    if start < at <= stop and after != self.offset:
+                        return at
+            return None
+        start += _SECOND  # it may be the last second before a change, as if it were behind that
+        for year in range(start.year, stop.year - 1, -1):
+            for at, before, _ in reversed(_changes(self.zone.key, year)):
+                if stop < at <= start and before != self.offset:
+                    return at
         return None
 
-    def _bisect(self, same: datetime, other: datetime) -> datetime:
-        while abs(other - same) > _SECOND:
-            middle = min(same, other) + abs(other - same) // _SECOND // 2 * _SECOND
-            same, other = (middle, other) if self._offset(middle) == self.offset else (same, middle)
-        return max(same, other)
+
+@lru_cache(maxsize=REMEMBERED_YEARS)
+def _changes(zone_name: str, year: int) -> Sequence[tuple[datetime, timedelta, timedelta]]:
+    """The first second behind each change of the offset in a year, the offset before and behind it; oldest first."""
+    zone, found = ZoneInfo(zone_name), []
+    begin, end = datetime(year, 1, 1, tzinfo=UTC) - _SECOND, datetime(year + 1, 1, 1, tzinfo=UTC) - _SECOND
+    while begin < end:
+        onward = min(begin + _STEP, end)
+        before, after = _offset(zone, begin), _offset(zone, onward)
+        if before != after:
+            onward = _bisect(zone, begin, onward)
+            found.append((onward, before, after))
+        begin = onward
+    return found
+
+
+def _bisect(zone: ZoneInfo, same: datetime, other: datetime) -> datetime:
+    offset = _offset(zone, same)
+    while other - same > _SECOND:
+        middle = same + (other - same) // _SECOND // 2 * _SECOND
+        same, other = (middle, other) if _offset(zone, middle) == offset else (same, middle)
+    return other
+
+
+def _offset(zone: ZoneInfo, instant: datetime) -> timedelta:
+    offset = instant.astimezone(zone).utcoffset()
+    assert offset is not None
+    return offset

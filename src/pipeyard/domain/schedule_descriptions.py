@@ -35,7 +35,7 @@ def describe(schedule: str) -> str:
     expression = " ".join(
         (
             _even(minute, fires.minutes, "minute"),
-            _even(hour, fires.hours, "hour"),
+            _even(hour, fires.hours, "hour") if len(fires.minutes) == 1 else _values(hour, fires.hours, 24),
             day_text,
             _even(month, fires.months, "month"),
             weekday_text,
@@ -56,6 +56,8 @@ def _even(text: str, values: set[int], name: str) -> str:
 def _values(text: str, values: set[int], size: int) -> str:
     if len(values) == size:
         return "*"
+    if len(values) == 1:
+        return str(*values)
     return text if _PLAIN.fullmatch(text) else _listed(values)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from typing import Any
@@ -26,6 +26,7 @@ OPTION_FIELDS = (
     "schedule_overlap",
     "schedule_catch_up_s",
 )
+CLEARABLE = ("schedule_paused_until", "schedule_catch_up_s")  # null says something: no pause, the server's setting
 SCHEDULE_FIELDS = ("schedule", *OPTION_FIELDS)
 
 
@@ -45,6 +46,11 @@ class ScheduleOptions:
     paused_until: datetime | None = None  # no tick before is due
     overlap: Overlap = Overlap.ALLOW
     catch_up_s: int | None = None  # the largest delay at which a tick still runs; None: the server's setting
+
+    def without_past_pause(self, now: datetime) -> ScheduleOptions:
+        """Its pause is one that lies ahead, or None."""
+        is_over = self.paused_until is not None and self.paused_until <= now
+        return replace(self, paused_until=None) if is_over else self
 
     def jitter(self, deployment_id: str, due_at: datetime, gap: timedelta) -> timedelta:
         """How late a tick is fired on purpose: the same whoever asks, and less than the gap to the next tick."""
@@ -67,16 +73,14 @@ def read_schedule(fields: Mapping[str, Any], before: Schedule | None) -> Schedul
 
 
 def read_options(fields: Mapping[str, Any], before: ScheduleOptions) -> ScheduleOptions:
-    """As `read_schedule`."""
-    jitter_s, catch_up_s = fields.get("schedule_jitter_s"), fields.get("schedule_catch_up_s")
-    paused_until, overlap = fields.get("schedule_paused_until"), fields.get("schedule_overlap")
+    """As `read_schedule`; of what is CLEARABLE null is a value."""
+    jitter_s, overlap = fields.get("schedule_jitter_s"), fields.get("schedule_overlap")
+    catch_up_s = fields.get("schedule_catch_up_s", before.catch_up_s)
     return ScheduleOptions(
         before.jitter_s if jitter_s is None else _seconds("schedule_jitter_s", jitter_s, 0, JITTER_LIMIT_S),
-        before.paused_until if paused_until is None else _instant("schedule_paused_until", paused_until),
+        _pause(fields, before),
         before.overlap if overlap is None else _overlap("schedule_overlap", overlap),
-        before.catch_up_s
-        if catch_up_s is None
-        else _seconds("schedule_catch_up_s", catch_up_s, CATCH_UP_LEAST_S, CATCH_UP_LIMIT_S),
+        None if catch_up_s is None else _seconds("schedule_catch_up_s", catch_up_s, CATCH_UP_LEAST_S, CATCH_UP_LIMIT_S),
     )
 
 
@@ -84,6 +88,13 @@ def _seconds(field: str, value: object, least: int, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise InvalidInputError(field, f"{shown(value)} is not usable", f"whole seconds from {least} to {most}")
     return value
+
+
+def _pause(fields: Mapping[str, Any], before: ScheduleOptions) -> datetime | None:
+    name = "schedule_paused_until"
+    if name not in fields:
+        return before.paused_until
+    return None if fields[name] is None else _instant(name, fields[name])
 
 
 def _instant(field: str, value: object) -> datetime:

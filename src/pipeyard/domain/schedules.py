@@ -96,7 +96,8 @@ def parse_schedule(field: str, value: object) -> str:
 
 @lru_cache(maxsize=1)
 def _time_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    # Files of the database that are no places: what the machine is set to, and what says that it is not set.
+    return frozenset(available_timezones() - {"localtime", "Factory"})
 
 
 def check_time_zone(field: str, value: object) -> str:
@@ -112,7 +113,8 @@ def check_time_zone(field: str, value: object) -> str:
 def _check_part(field: str, index: int, part: str) -> None:
     rule = FIELDS[index]
     allowed = (
-        f"{rule.values}; * for any, lists (1,2), ranges (1-5) and steps up to {rule.size} (*/2); for example {EXAMPLE}"
+        f"{rule.values}; * for any, lists (1,2), ranges (1-5, the lesser first) and steps up to {rule.size} (*/2); "
+        f"for example {EXAMPLE}"
     )
     for item in part.split(","):
         match = rule.item.fullmatch(item)

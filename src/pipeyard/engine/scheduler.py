@@ -24,6 +24,7 @@ SHORTEST_SLEEP_S = 0.001  # timers may be early by less than that
 PAGE = 500  # deployments read, and committed, at once: other writes come in between
 # What is due soon is read and planned already now: at its time it has only to be written.
 AHEAD = timedelta(seconds=LONGEST_SLEEP_S)
+SET_BACK = timedelta(seconds=10)  # a clock that is set by that much is worth a word
 AHEAD_MAX = 10_000  # deployments, at 4 KB each
 
 
@@ -61,6 +62,7 @@ class Scheduler:
         self._looked = looked
         self._now = now
         self._planned: list[Firing] = []
+        self._last_look_at = now()
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -81,6 +83,7 @@ class Scheduler:
     async def fire_due(self) -> datetime | None:
         """Fire everything that is due now. The next fire time after that."""
         now = self._now()
+        self._watch_clock(now)
         await self._fire_planned(now)
         async for page in self._pages(now):
             await self._fire(page, now)
@@ -91,12 +94,20 @@ class Scheduler:
 
     async def plan_ahead(self, next_at: datetime) -> None:
         """Plan what is due at the next fire time, if that is near, and as long as it has not come."""
+        if self._planned and self._planned[-1].wake_at - self._now() > AHEAD:
+            self._planned = []  # the clock was set back meanwhile
         if self._planned or next_at - self._now() > AHEAD:
             return
         async for page in self._pages(next_at):
             self._planned += [plan for one in page if (plan := self._ticks.plan_ahead(one)) is not None]
             if len(self._planned) >= AHEAD_MAX or self._now() >= next_at:
                 return
+
+    def _watch_clock(self, now: datetime) -> None:
+        if self._last_look_at - now > SET_BACK:
+            text = "the clock was set back, from %s to %s: ticks that were dealt with do not come again until then"
+            logger.warning(text, clock.to_wire(self._last_look_at), clock.to_wire(now))
+        self._last_look_at = now
 
     async def _fire_planned(self, now: datetime) -> None:
         """What fails, or was changed meanwhile, is still due: the look that follows deals with it."""

@@ -27,6 +27,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 # User code shares the pod with what reports a failure: a word of its own would make a series of its own.
 REASONS = frozenset(kind for name, kind in vars(FailureKind).items() if name.isupper())
 OTHER = "other"
+TRIGGERS = ("endpoint", "run", "schedule", "run_now", "backfill")
 
 M = TypeVar("M", bound=MetricWrapperBase)
 
@@ -73,6 +74,16 @@ class PrometheusMeters:
         self._in_pods = Children(gauge("executions_in_pods", "Executions queued or running in pods", "mode"))
         self._pods = Children(gauge("pods", "Pods", "mode", "status"))
         self._builds = gauge("builds", "Builds, running and waiting")
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """A series that begins with its first event has no increase then, and wakes nobody."""
+        for trigger in TRIGGERS:
+            self._accepted.of(trigger)
+        self._ended.of(ExecutionStatus.SUCCEEDED.value, "")
+        for status in (ExecutionStatus.FAILED, ExecutionStatus.ERROR, ExecutionStatus.SKIPPED):
+            for reason in (*sorted(REASONS), OTHER):
+                self._ended.of(status.value, reason)
 
     def request_ended(self, method: str, route: str, status: int, took_s: float) -> None:
         """See `ports.Meters`."""

@@ -172,9 +172,9 @@ class Deployment(TypedDict):
     """A deployment. Keys that do not apply to its execution rule or mode are absent.
 
     Endpoints alone have `endpoint_token` and `endpoint_url_path`; periodic ones alone `schedule`, what begins with
-    `schedule_`, `human_readable_schedule`, `next_fire_at` and `last_fire_at`; low latency alone `pods`,
-    `pending_reason` (what its pod waits for of the machine), `last_pod_failure`, `enable_parallel_executions` and what
-    was requested for it.
+    `schedule_`, `human_readable_schedule`, `next_fire_at`, `last_fire_at` and `held_tick_at`, the tick that waits for
+    the end of an execution; low latency alone `pods`, `pending_reason` (what its pod waits for of the machine),
+    `last_pod_failure`, `enable_parallel_executions` and what was requested for it.
     """
 
     name: str
@@ -202,6 +202,7 @@ class Deployment(TypedDict):
     schedule_catch_up_s: NotRequired[int | None]
     next_fire_at: NotRequired[str | None]
     last_fire_at: NotRequired[str | None]
+    held_tick_at: NotRequired[str | None]
     execution_timeout_s: NotRequired[int]
     queue_timeout_s: NotRequired[int]
     start_timeout_s: NotRequired[int]

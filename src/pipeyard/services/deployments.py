@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -27,7 +28,7 @@ from pipeyard.domain.modes import Mode, Rule
 from pipeyard.domain.names import check_endpoint_token, check_name, listed, shown
 from pipeyard.domain.pipelines import Pipeline
 from pipeyard.domain.retries import RETRY_FIELDS, read_retries
-from pipeyard.domain.schedule_options import OPTION_FIELDS, SCHEDULE_FIELDS, read_options, read_schedule
+from pipeyard.domain.schedule_options import CLEARABLE, OPTION_FIELDS, SCHEDULE_FIELDS, read_options, read_schedule
 from pipeyard.errors import ConflictError, InvalidInputError, NotFoundError
 from pipeyard.ports import Engine
 from pipeyard.services.cleaning import Cleaning
@@ -35,10 +36,14 @@ from pipeyard.services.endpoint_paths import EndpointPaths
 from pipeyard.services.followed_logs import FollowedLogs
 from pipeyard.services.notices import Notices
 from pipeyard.services.pipelines import PipelineService
+from pipeyard.services.ticks import TickService
 from pipeyard.store_ports import Store
+
+logger = logging.getLogger(__name__)
 
 UPDATABLE = ("is_enabled", "schedule", "inputs_mapping", "outputs_mapping", "retries")
 PREVIEW_MAX = 100
+FAR_AHEAD = timedelta(minutes=1)  # of a tick that was dealt with: more than the clocks of two servers differ
 # Options go with what they are of, or without it.
 _PROPERTIES = dict.fromkeys(OPTION_FIELDS, "schedule") | dict.fromkeys(RETRY_FIELDS, "retries")
 
@@ -55,6 +60,7 @@ class DeploymentService:
     pipelines: PipelineService
     paths: EndpointPaths
     supply: Supply
+    ticks: TickService
     schedules_changed: Callable[[], None]  # after the commit of a schedule that is new, changed or enabled
     # A change reads, decides and writes: one at a time, or one of two would be undone.
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -92,7 +98,7 @@ class DeploymentService:
             updated_at=created_at,
             updated_by=user_id,
             schedule=request.schedule,
-            schedule_options=request.schedule_options,
+            schedule_options=request.schedule_options.without_past_pause(created_at),
             endpoint_id=uuid.uuid4().hex if rule is Rule.ENDPOINT else None,
         ).scheduled(created_at)
         await self.pipelines.get_ready(environment_id, pipeline.name)
@@ -138,7 +144,7 @@ class DeploymentService:
         """
         await self.get(environment_id, name)
         unknown = [key for key in fields if key not in (*UPDATABLE, *_PROPERTIES)]
-        given = {_PROPERTIES.get(key, key) for key in fields if fields[key] is not None}
+        given = {_PROPERTIES.get(key, key) for key in fields if fields[key] is not None or key in CLEARABLE}
         if unknown or len(given) != 1:
             problem = f"unknown: {listed(unknown)}" if unknown else f"{len(given)} properties sent"
             allowed = (
@@ -164,7 +170,7 @@ class DeploymentService:
             return deployment
         status = _first_status(deployment.mode) if enabled else DeploymentStatus.DISABLED
         wanted = replace(deployment, is_enabled=enabled, status=status)
-        changed = await self._write(wanted, user_id, reschedule=True)
+        changed = await self._write(wanted, user_id, counts_from=await self._fire_due(deployment))
         if not enabled:
             # First: from here on the lane leaves the status alone.
             await self.engine.stop_deployment(changed.id, drain=True)
@@ -176,17 +182,21 @@ class DeploymentService:
         return changed
 
     async def _reschedule(self, deployment: Deployment, user_id: str, fields: Mapping[str, Any]) -> Deployment:
-        """Another schedule, zone or pause counts from now; what else there is counts from the next tick on."""
+        """Another schedule, zone or pause counts from now; what else there is counts from the next tick on.
+
+        A pause until a time that has passed is none.
+        """
         if deployment.rule is not Rule.PERIODIC:
-            given = next(key for key in SCHEDULE_FIELDS if fields.get(key) is not None)
+            given = next(key for key in SCHEDULE_FIELDS if key in fields)
             raise InvalidInputError(given, f'"{deployment.name}" is triggered by calls, it has no schedule')
         schedule = read_schedule(fields, deployment.schedule)
-        options = read_options(fields, deployment.schedule_options)
+        before = deployment.schedule_options.without_past_pause(clock.now())
+        options = read_options(fields, before).without_past_pause(clock.now())
         wanted = replace(deployment, schedule=schedule, schedule_options=options)
         if wanted == deployment:
             return deployment
-        is_other = schedule != deployment.schedule or options.paused_until != deployment.schedule_options.paused_until
-        changed = await self._write(wanted, user_id, reschedule=is_other)
+        is_other = schedule != deployment.schedule or options.paused_until != before.paused_until
+        changed = await self._write(wanted, user_id, await self._fire_due(deployment) if is_other else None)
         self.schedules_changed()
         return changed
 
@@ -195,16 +205,24 @@ class DeploymentService:
         wanted = replace(deployment, retries=read_retries(fields, deployment.retries))
         return deployment if wanted == deployment else await self._write(wanted, user_id)
 
+    async def _fire_due(self, deployment: Deployment) -> datetime:
+        """Before its schedule changes: a tick that is due may still wait for its jitter. Until when none is left."""
+        now = clock.now()
+        if deployment.next_fire_at is not None and deployment.next_fire_at <= now:
+            # What is stored is given to its lane, even if the caller is gone meanwhile.
+            await asyncio.shield(asyncio.ensure_future(self.ticks.fire([deployment.hurried(now)], now)))
+        return now
+
     async def next_fire_times(self, environment_id: str, name: str, count: int) -> Sequence[datetime]:
         """When the next ticks are due, in the time zone of the schedule; none while it is disabled.
 
-        Raises NotFoundError, InvalidInputError (it is called).
+        Of rare ones fewer than `count`: those of five years. Raises NotFoundError, InvalidInputError (it is called).
         """
         deployment = await self.get(environment_id, name)
         if deployment.schedule is None:
             raise InvalidInputError("deployment", f'"{name}" is triggered by calls, it has no schedule')
         # Rare times of far years take a while.
-        return await asyncio.to_thread(lambda: list(islice(deployment.coming_fire_times(clock.now()), count)))
+        return await asyncio.to_thread(lambda: list(islice(deployment.coming_fire_times(), count)))
 
     async def _remap(self, deployment: Deployment, user_id: str, property_name: str, value: object) -> Deployment:
         declaration = (await self.pipelines.get(deployment.environment_id, deployment.pipeline_name)).declaration
@@ -227,12 +245,15 @@ class DeploymentService:
                 raise InvalidInputError("deployment", f'"{name}" is periodic, it has no endpoint token')
             return await self._write(replace(deployment, endpoint_token=token), user_id)
 
-    async def _write(self, deployment: Deployment, user_id: str, *, reschedule: bool = False) -> Deployment:
-        now = clock.now()
-        changed = replace(deployment, updated_at=now, updated_by=user_id)
-        if reschedule:
-            changed = changed.scheduled(now)
-        written = await self.store.update_deployment(changed, reschedule=reschedule)
+    async def _write(self, deployment: Deployment, user_id: str, counts_from: datetime | None = None) -> Deployment:
+        """`counts_from`: since when its next tick may be due; None: that stays."""
+        changed = replace(deployment, updated_at=clock.now(), updated_by=user_id)
+        if counts_from is not None:
+            changed = changed.scheduled(counts_from)
+            if changed.last_tick_at is not None and changed.last_tick_at - counts_from > FAR_AHEAD:
+                text = "deployment %s: the clock was ahead, at %s; ticks that were dealt with then are not run again"
+                logger.warning(text, changed.name, clock.to_wire(changed.last_tick_at))
+        written = await self.store.update_deployment(changed, reschedule=counts_from is not None)
         self.paths.clear()
         if not written:
             raise NotFoundError("deployment", changed.name)
@@ -263,6 +284,7 @@ class DeploymentService:
             execution_ids = await self.store.delete_deployment(deployment.id)
             self.paths.clear()
             await self.engine.stop_deployment(deployment.id, drain=False)
+        self.ticks.forget(deployment.id, execution_ids)
         await self.cleaning.forget(execution_ids, Subject.DEPLOYMENT, [deployment.id])
         for subject_id in (deployment.id, *execution_ids):
             self.notices.forget(subject_id)

@@ -78,6 +78,12 @@ class TickService:
         finally:
             self._dispatch(accepted)
 
+    def forget(self, deployment_id: str, execution_ids: Iterable[str]) -> None:
+        """It was deleted with its executions."""
+        self.holding.discard(deployment_id)
+        for execution_id in execution_ids:
+            self.fire_times.ended(execution_id)
+
     def _admit(self, planned: Firing, now: datetime) -> Firing | None:
         following = planned.onward.wake_at
         if not timedelta() <= now - planned.wake_at <= PUNCTUAL or following is None or now >= following:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from pipeyard.cli.deploying.plans import HASH_LENGTH, Plan
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 OPEN = ("Pending", "Running")
 USABLE = ("up", "standby")
+# What `pipeyard deployment schedule` has said stands, whatever the code is; so does a pause, see `_hand_over`.
+KEPT_OPTIONS = ("schedule_time_zone", "schedule_jitter_s", "schedule_overlap", "schedule_catch_up_s")
+NOT_YET, LONG_AGO = (datetime(year, 1, 1, tzinfo=timezone.utc) for year in (2199, 2000))  # whoever's clock is wrong
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def serve(sdk: CraftAiSdk, plan: Plan, wanted: Wanted) -> Served:
             return _keep(sdk, current, wanted)
     _ensure_pipeline(sdk, plan)
     if current is None:
-        return Served(_create(sdk, plan, wanted, plan.name, None, keeps_pipeline=False), "created")
+        return Served(_create(sdk, plan, wanted, plan.name, {}, keeps_pipeline=False), "created")
     return _replace(sdk, plan, wanted, current)
 
 
@@ -130,21 +134,28 @@ def _replace(sdk: CraftAiSdk, plan: Plan, wanted: Wanted, current: Mapping[str, 
         sdk.delete_deployment(former)
     keeps_pipeline = former == plan.pipeline_name
     if wanted.rule == "periodic":
-        sdk.update_deployment(plan.name, is_enabled=False)  # or both would fire
-    try:
-        _create(sdk, plan, wanted, former, current.get("endpoint_token"), keeps_pipeline=keeps_pipeline)
-    except BaseException:
-        if wanted.rule == "periodic" and current["is_enabled"]:
-            sdk.update_deployment(plan.name, is_enabled=True)
-        raise
+        kept = {name: current.get(name) for name in KEPT_OPTIONS} | {"schedule_paused_until": NOT_YET}
+    else:
+        kept = {"endpoint_url_path": former, "endpoint_token": current["endpoint_token"]}
+    _create(sdk, plan, wanted, former, kept, keeps_pipeline=keeps_pipeline)
+    if wanted.rule == "periodic":
+        _hand_over(sdk, current, former)
     sdk.exchange_deployments(plan.name, former)
     return Served(sdk.get_deployment(plan.name), "replaced", former)
 
 
+def _hand_over(sdk: CraftAiSdk, current: Mapping[str, Any], new_name: str) -> None:
+    """The new one is up, and paused, or both would fire. It gets the pause of the one before, or none."""
+    sdk.update_deployment(current["name"], is_enabled=False, wait_for_completion=False)
+    paused_until = current.get("schedule_paused_until")
+    until = LONG_AGO if paused_until is None else datetime.fromisoformat(paused_until.replace("Z", "+00:00"))
+    sdk.update_deployment(new_name, schedule_paused_until=until)
+
+
 def _create(
-    sdk: CraftAiSdk, plan: Plan, wanted: Wanted, name: str, token: str | None, *, keeps_pipeline: bool
+    sdk: CraftAiSdk, plan: Plan, wanted: Wanted, name: str, kept: Mapping[str, Any], *, keeps_pipeline: bool
 ) -> Mapping[str, Any]:
-    """A deployment that is up. One that cannot start leaves nothing behind."""
+    """A deployment that is up, with what is kept of the one before. One that cannot start leaves nothing behind."""
     try:
         return sdk.create_deployment(
             plan.pipeline_name,
@@ -154,8 +165,7 @@ def _create(
             schedule=wanted.schedule,
             timeout_s=None,
             **_mappings(plan, wanted),
-            endpoint_url_path=name if wanted.rule == "endpoint" else None,
-            endpoint_token=token,
+            **kept,
         )
     except CreationFailedError:
         sdk.delete_deployment(name) if keeps_pipeline else sdk.delete_pipeline(plan.pipeline_name, True)
