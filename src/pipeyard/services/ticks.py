@@ -18,7 +18,7 @@ from pipeyard.services.fire_times import FireTimes
 from pipeyard.services.skip_reasons import reason, refusal
 from pipeyard.store_ports import Store
 
-PAGE = 500  # firings in one commit: other writes come in between
+PAGE = 1250  # firings in one commit: other writes come in between
 # A firing that was planned ahead says that it was accepted at its time: it must have been so, near enough.
 PUNCTUAL = timedelta(seconds=1)
 TRIES = 2
