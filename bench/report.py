@@ -16,8 +16,7 @@ NOTES = (
     "The ratio is Pipeyard to the other (the interpreter's: the other to Pipeyard), round by round, then the median.",
     "The load generator runs on the same cores as what it measures; its row says how much of one core it took.",
     "Every Pipeyard call is on the disk before it starts, its end before it is answered; LitServe persists nothing.",
-    "Budgets that are not measured here: a killed worker's final state, the schedule fire error, "
-    "the start with 100,000 executions.",
+    "Budgets that are not measured here: a killed worker's final state, the start with 100,000 executions.",
 )
 
 
