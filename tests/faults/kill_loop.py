@@ -84,6 +84,7 @@ class KillLoop:
         self.leftovers = Leftovers(self.platform, f"{MARK}={folder.name}")
         self.round = 0
         self.http = httpx.Client()
+        self.former: list[httpx.Client] = []  # of servers that are gone
 
     def open(self) -> None:
         """A platform with deployments of both modes that are up."""
@@ -130,6 +131,8 @@ class KillLoop:
             time.sleep(moment_s)
             victim = self._hit(victim)
             answers = [call.result() for call in calls]
+        while self.former:
+            self.former.pop().close()
         mine = {one: number for one, number in zip(answers, numbers, strict=True) if one is not None}
         self.history.acknowledged |= mine
         self.figures.unanswered += len(numbers) - len(mine)
@@ -195,7 +198,7 @@ class KillLoop:
         began_s = time.monotonic()
         self.platform.start()
         self.figures.starts_s.append(time.monotonic() - began_s)
-        self.http.close()
+        self.former.append(self.http)  # not closed: calls may be about to use it
         self.http = self.platform.http()
 
     def _find(self, victim: str) -> int | None:
