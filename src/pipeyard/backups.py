@@ -19,6 +19,7 @@ from typing import IO, Any, BinaryIO, cast
 
 import pipeyard
 from pipeyard import clock
+from pipeyard.durability import sync
 from pipeyard.errors import ConflictError, InvalidInputError, NotFoundError
 
 FORMAT = 1
@@ -63,7 +64,7 @@ class BackUp:
                 os.fsync(target.fileno())
             _check_absent(file)  # it may have taken an hour
             partial.rename(file)
-            _sync(file.parent)
+            sync(file.parent)
         return self._files
 
     def _write(self, work: Path) -> None:
@@ -142,7 +143,7 @@ class Restoring:
         for entry in sorted(staged.iterdir(), key=lambda entry: entry.name == STORE):
             entry.rename(root / entry.name)
         staged.rmdir()
-        _sync(root)
+        sync(root)
         return len(names)
 
     def _complete(self, staged: Path) -> None:
@@ -241,11 +242,3 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _now() -> str | None:
     return clock.to_wire(clock.now())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

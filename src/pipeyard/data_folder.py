@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
+from pipeyard.durability import sync
 from pipeyard.errors import SettingsError
 from pipeyard.wire import CONTROL_URL_VARIABLE, ENVIRONMENT_URL_VARIABLE, TOKEN_VARIABLE
 
@@ -124,8 +125,4 @@ def write_private(place: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(place)
-    folder = os.open(place.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(place.parent)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from endless_writers import endless_writer
 
 from pipeyard.domain.log_lines import LogRange, Subject
 from pipeyard.logs.sqlite import SqliteLogStore
@@ -19,34 +20,12 @@ pytestmark = pytest.mark.anyio
 
 KEY = Fernet.generate_key()
 
-PROGRAM = """
-import asyncio, sys
-from datetime import datetime, timezone
-from pathlib import Path
-from pipeyard.domain.executions import NewExecution
-from pipeyard.domain.log_lines import LogBatch, LogLine, Subject
-from pipeyard.domain.pipelines import ContainerConfig, Origin, Pipeline, PipelineDeclaration, PipelineStatus
-from pipeyard.domain.users import Environment
-from pipeyard.logs.sqlite import SqliteLogStore
-from pipeyard.store.sqlite import SqliteStore
-
-NOON = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
-
-async def main(folder, key):
-    store, logs = SqliteStore.open(folder / "store.sqlite", key), SqliteLogStore.open(folder / "logs.sqlite")
-    await store.add_environment(Environment("e", "default", NOON))
-    declaration = PipelineDeclaration("train", "a.py", "f", None, (), (), ContainerConfig())
-    await store.add_pipeline(Pipeline("p", "e", declaration, Origin.LOCAL, PipelineStatus.READY, NOON, "ada"))
-    number = 0
-    while True:
-        number += 1
-        name = f"x{number}"
-        await store.add_execution(NewExecution(name, "e", "p", None, "{}", "{}", NOON, "ada"), "s1")
-        await logs.append(LogBatch(Subject.EXECUTION, name, (LogLine(NOON, name),)))
-        print(name, flush=True)
-
-asyncio.run(main(Path(sys.argv[1]), sys.argv[2].encode()))
-"""
+PROGRAM = endless_writer("""
+async def write(store, name, execution, line):
+    await execution()
+    await line()
+    print(name, flush=True)
+""")
 
 
 def write_until_killed(folder: Path, key: bytes) -> list[str]:

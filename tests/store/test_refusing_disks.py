@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from endless_writers import endless_writer
 
 from pipeyard.domain.log_lines import LogRange, Subject
 from pipeyard.logs.sqlite import SqliteLogStore
@@ -43,46 +44,16 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at) {
     return ((ssize_t (*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64"))(fd, data, size, at);
 }
 """
-PROGRAM = """
-import asyncio, sys
-from datetime import datetime, timezone
-from pathlib import Path
-from pipeyard.domain.executions import NewExecution
-from pipeyard.domain.log_lines import LogBatch, LogLine, Subject
-from pipeyard.domain.pipelines import ContainerConfig, Origin, Pipeline, PipelineDeclaration, PipelineStatus
-from pipeyard.domain.users import Environment
-from pipeyard.errors import DiskError
-from pipeyard.logs.sqlite import SqliteLogStore
-from pipeyard.store.sqlite import SqliteStore
-
-NOON = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
-
-async def attempt(name, *writes):
-    results = await asyncio.gather(*writes, return_exceptions=True)
+PROGRAM = endless_writer("""
+async def write(store, name, *writes):
+    results = await asyncio.gather(*(write() for write in writes), return_exceptions=True)
     for kind, result in zip(("execution", "line"), results):
         refused = isinstance(result, DiskError)
         if result is not None and not refused:
             raise result
         print(kind, name, f"refused {result.trouble}" if refused else "stored", flush=True)
-
-async def main(folder, key):
-    store, logs = SqliteStore.open(folder / "store.sqlite", key), SqliteLogStore.open(folder / "logs.sqlite")
-    await store.add_environment(Environment("e", "default", NOON))
-    declaration = PipelineDeclaration("train", "a.py", "f", None, (), (), ContainerConfig())
-    await store.add_pipeline(Pipeline("p", "e", declaration, Origin.LOCAL, PipelineStatus.READY, NOON, "ada"))
-    number = 0
-    while True:
-        number += 1
-        name = f"x{number}"
-        await attempt(
-            name,
-            store.add_execution(NewExecution(name, "e", "p", None, "{}", "{}", NOON, "ada"), "s1"),
-            logs.append(LogBatch(Subject.EXECUTION, name, (LogLine(NOON, name),))),
-        )
-        assert (await store.get_pipeline("e", "train")).id == "p"  # reads go on
-
-asyncio.run(main(Path(sys.argv[1]), sys.argv[2].encode()))
-"""
+    assert (await store.get_pipeline("e", "train")).id == "p"  # reads go on
+""")
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import shutil
 import threading
 import uuid
 from pathlib import Path
 
 from pipeyard.disk_troubles import describe_trouble
+from pipeyard.durability import sync
 from pipeyard.errors import SyncError
 
 
@@ -88,12 +88,3 @@ class DurableFiles:
 def _sync_folder(folder: Path) -> None:
     with contextlib.suppress(FileNotFoundError):  # emptied and removed meanwhile
         sync(folder)
-
-
-def sync(path: Path) -> None:
-    """Flush one file, or the entries of one folder, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

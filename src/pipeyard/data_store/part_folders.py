@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from pipeyard.data_store.durable_files import DurableFiles, sync
+from pipeyard.data_store.durable_files import DurableFiles
 from pipeyard.domain.objects import Part
+from pipeyard.durability import sync
 from pipeyard.errors import InvalidInputError, NotFoundError
 
 _HASH_BYTES = 16

@@ -180,18 +180,7 @@ class RunningEngine:
         workshop.tasks.start(self._disk.run(), "disk watch")
         await workshop.store.adopt_executions(workshop.records.server_id)
         workshop.records.retrying.submit = self._submit
-        open_ones = await workshop.store.list_open_executions()
-        for execution in open_ones:
-            self._places.adopt(execution.id, execution.deployment_id)
-            workshop.records.retrying.watch(execution)
-            self._expect(execution)
-        now = clock.now()
-        for execution in open_ones:
-            if execution.retry_at is not None and execution.retry_at > now:
-                workshop.records.retrying.wait(execution)
-            else:
-                self._queue_clock.watch(execution, self._expire)
-        open_ones = [one for one in open_ones if one.retry_at is None or one.retry_at <= now]
+        open_ones = [one for one in await workshop.store.list_open_executions() if self._take_over(one)]
         refs = list(await workshop.runtime.list())
         for ref in refs:  # all, before anything asks for what they have
             workshop.admission.adopt(ref.owner_id, ref.claim, ref.gpus)
@@ -208,6 +197,18 @@ class RunningEngine:
                 workshop.admission.leave(ref.owner_id)
         for pipeline in await workshop.store.list_unbuilt_pipelines():
             self._builder.build(pipeline)
+
+    def _take_over(self, execution: PendingExecution) -> bool:
+        """Remember an open execution of an earlier server. Whether its turn has come: not before its next attempt's."""
+        self._places.adopt(execution.id, execution.deployment_id)
+        self._expect(execution)
+        retrying = self._workshop.records.retrying
+        if execution.retry_at is not None and execution.retry_at > clock.now():
+            retrying.wait(execution)
+            return False
+        retrying.watch(execution)
+        self._queue_clock.watch(execution, self._expire)
+        return True
 
     def _expect(self, execution: PendingExecution) -> None:
         """A tick that an earlier server left starts late, and that is measured too. What is older was asked for."""

@@ -30,24 +30,11 @@ _REMEMBERED_MAX = 1000
 _PACKET_BYTES = 4096
 # Libraries read such variables while they are imported, when a zygote has none of a user's.
 _READ_AT_IMPORT = (
-    *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_", "BLIS_", "NUMEXPR_", "NUMBA_", "PYTHON", "LD_", "MALLOC_"),
-    *("GLIBC_", "CUDA_", "NVIDIA_", "TORCH_", "PYTORCH_", "TF_", "XLA_", "JAX_", "KERAS_", "HF_", "TRANSFORMERS_"),
-    *(
-        "TOKENIZERS_",
-        "MPL",
-        "SKLEARN_",
-        "JOBLIB_",
-        "PANDAS_",
-        "ARROW_",
-        "ORT_",
-        "RAY_",
-        "DASK_",
-        "SSL_",
-        "TZ",
-        "LC_",
-        "LANG",
-    ),
-)
+    "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_", "BLIS_", "NUMEXPR_", "NUMBA_", "PYTHON", "LD_", "MALLOC_",
+    "GLIBC_", "CUDA_", "NVIDIA_", "TORCH_", "PYTORCH_", "TF_", "XLA_", "JAX_", "KERAS_", "HF_", "TRANSFORMERS_",
+    "TOKENIZERS_", "MPL", "SKLEARN_", "JOBLIB_", "PANDAS_", "ARROW_", "ORT_", "RAY_", "DASK_", "SSL_", "TZ", "LC_",
+    "LANG",
+)  # fmt: skip
 
 Result = TypeVar("Result")
 Given = TypeVarTuple("Given")
@@ -109,14 +96,14 @@ class _Zygote:
         return [os.dup(descriptor) for descriptor in (self._connection.fileno(), *self._namespaces)]
 
     def give_up(self) -> None:
-        """Have it ended while `raise_up` waits for it, which raises PodError then."""
+        """Tell it to end. Where `raise_up` waits for it, that raises PodError then."""
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_WR)
 
     def end(self) -> None:
         """Have it ended, and remove what it leaves. Blocks. Pods that came from it live on."""
+        self.give_up()
         with contextlib.suppress(OSError):
-            self._connection.shutdown(socket.SHUT_WR)
             self._connection.settimeout(_END_MAX_S)
             while self._connection.recv(_PACKET_BYTES):
                 pass
